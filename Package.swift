@@ -1,0 +1,122 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Floors: a target depends only on targets of a lower floor. `.ci/run` builds with
+// `--explicit-target-dependency-import-check error`, so an import that is not declared here fails.
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "apus",
+    products: [
+        .executable(name: "apus", targets: ["apus"]),
+        .library(name: "WebTransport", targets: ["WebTransport"]),
+        .library(name: "WebSocket", targets: ["WebSocket"]),
+        .library(name: "ApusServer", targets: ["ApusServer"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    ],
+    targets: [
+        // Floor 0: C.
+        .systemLibrary(
+            name: "CNgtcp2",
+            pkgConfig: "libngtcp2_crypto_gnutls",
+            providers: [.apt(["libngtcp2-dev", "libngtcp2-crypto-gnutls-dev"])]
+        ),
+        .systemLibrary(name: "CNghttp3", pkgConfig: "libnghttp3", providers: [.apt(["libnghttp3-dev"])]),
+        .systemLibrary(name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
+        .target(name: "CUDPSocket"),
+
+        // Floor 1: no sockets, no clock.
+        library("HTTPSemantics", [nioCore, httpTypes]),
+        library("LoopConcurrency", [nioCore]),
+        library("Credentials", ["CGnuTLS"]),
+        library("QUIC", ["CNgtcp2", "CGnuTLS", "Credentials", nioCore, deque]),
+        library("HTTP3", ["CNghttp3", nioCore, httpTypes, deque]),
+        library("WebTransportCore", [nioCore, deque]),
+
+        // Floor 2: transports.
+        library("TLS", ["CGnuTLS", "Credentials", nioCore]),
+        library(
+            "WebSocket",
+            [
+                "TLS", "Credentials", "HTTPSemantics", "LoopConcurrency", nioCore, nioPosix, httpTypes, logging, deque,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+            ]
+        ),
+        library(
+            "WebTransport",
+            [
+                "CUDPSocket", "Credentials", "HTTPSemantics", "LoopConcurrency", "QUIC", "HTTP3", "WebTransportCore",
+                nioCore, nioPosix, httpTypes, logging, deque,
+                .product(name: "HeapModule", package: "swift-collections"),
+            ]
+        ),
+
+        // Floor 3: composition.
+        .target(
+            name: "ApusServer",
+            dependencies: [
+                "Credentials", "HTTPSemantics", "WebTransport", "WebSocket", nioCore, nioPosix, httpTypes, logging,
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            resources: [.copy("Lab")],
+            swiftSettings: settings
+        ),
+
+        // Floor 4: the command and its benchmark.
+        .target(
+            name: "TransportBenchmark",
+            dependencies: [
+                "Credentials", "WebTransport", "WebSocket", nioCore, nioPosix, httpTypes, logging,
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            path: "Benchmarks/TransportBenchmark",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "apus",
+            dependencies: [
+                "ApusServer", "TransportBenchmark", "Credentials", "WebTransport", "WebSocket", nioCore, nioPosix,
+                httpTypes, logging,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+
+        tests("LoopConcurrencyTests", ["LoopConcurrency", nioCore, nioPosix]),
+    ]
+)

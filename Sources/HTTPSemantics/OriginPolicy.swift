@@ -1,0 +1,61 @@
+public import HTTPTypes
+
+/// Which web origins may open a session here (RFC 6454; RFC 6455 § 10.2; draft-ietf-webtrans-http3 § 3.3).
+///
+/// One policy serves WebTransport, WebSocket and CORS, so that a page that may use one may use them all.
+/// A request without `Origin` does not come from a page and is allowed.
+public struct OriginPolicy: Sendable, Hashable {
+    /// Allowed beside the host's own origin: serialised origins (`https://example.org:8443`), or `*` for all.
+    public var allowedOrigins: Set<String>
+
+    public init(allowedOrigins: Set<String> = []) {
+        self.allowedOrigins = Set(allowedOrigins.map(Self.normalised))
+    }
+
+    /// Why an origin was refused; it reads as one sentence for a log line.
+    public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {
+        public let origin: String
+        public let authority: String
+
+        public var description: String {
+            "origin \(self.origin.debugDescription) is neither the host \(self.authority.debugDescription) itself nor "
+                + "on the list of allowed origins; to allow it, start the server with --allow-origin \(self.origin)"
+        }
+    }
+
+    /// Checks the `Origin` of a request to `authority`.
+    ///
+    /// The same *host* is enough: the lab page may come from the plain HTTP port and open a session on the TLS port.
+    /// - Throws: `Refusal` when the origin is present and not allowed.
+    public func check(origin: String?, authority: String?) throws(Refusal) {
+        guard let origin else { return }
+        if self.allowedOrigins.contains("*") || self.allowedOrigins.contains(Self.normalised(origin)) { return }
+        if let host = Self.host(ofOrigin: origin), let authority, host == Self.host(ofAuthority: authority) { return }
+        throw Refusal(origin: origin, authority: authority ?? "")
+    }
+
+    private static func normalised(_ origin: String) -> String {
+        var origin = origin.lowercased()
+        if origin.hasSuffix("/") { origin.removeLast() }
+        return origin
+    }
+
+    /// The host of `scheme://host[:port]`, or nil for `null` and other opaque origins.
+    private static func host(ofOrigin origin: String) -> String? {
+        let origin = Self.normalised(origin)
+        for scheme in ["https://", "http://"] where origin.hasPrefix(scheme) {
+            return Self.host(ofAuthority: String(origin.dropFirst(scheme.count)))
+        }
+        return nil
+    }
+
+    /// The host of `host[:port]`; an IPv6 literal keeps its brackets (RFC 3986 § 3.2.2).
+    private static func host(ofAuthority authority: String) -> String? {
+        let authority = authority.lowercased()
+        if authority.hasPrefix("[") {
+            return authority.firstIndex(of: "]").map { String(authority[...$0]) }
+        }
+        let host = authority.prefix { $0 != ":" }
+        return host.isEmpty ? nil : String(host)
+    }
+}
