@@ -1,0 +1,14 @@
+public import HTTPTypes
+
+/// What a server answers to a request for a session: a WebTransport CONNECT or a WebSocket upgrade.
+public enum SessionAdmission: Sendable {
+    /// Accept, with the application protocol chosen from the client's offer and further response fields.
+    case accept(subprotocol: String? = nil, fields: HTTPFields = [:])
+    /// Refuse with a status and one sentence that says why, for the body and the log.
+    case refuse(HTTPResponse.Status, reason: String)
+}
+
+/// Decides on a request for a session, after the origin policy has let it through.
+///
+/// It is called on the connection's event loop, and must not block.
+public typealias SessionAdmissionHandler = @Sendable (HTTPRequest) -> SessionAdmission
