@@ -1,4 +1,4 @@
-public import NIOCore
+import NIOCore
 
 /// A queue from an event loop to one task, with back pressure by watermarks.
 ///

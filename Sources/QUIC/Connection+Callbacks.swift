@@ -1,0 +1,93 @@
+import CNgtcp2
+import NIOCore
+
+// The boundary to ngtcp2. Every thunk recovers its connection, converts, and queues an event; none decides anything or
+// calls back into the library (which is not re-entrant).
+
+extension Connection {
+    /// The library's user data: this object, which it does not own. `deinit` frees the library's handle first.
+    var userData: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
+
+    static func from(_ userData: UnsafeMutableRawPointer?) -> Connection {
+        // Set at creation, hence never nil.
+        Unmanaged.fromOpaque(userData!).takeUnretainedValue()
+    }
+
+    static let writeQlog: CNgtcp2_qlog_write = { userData, _, bytes, count in
+        guard count > 0 else { return }
+        Connection.from(userData).qlogWriter?(UnsafeRawBufferPointer(start: bytes, count: count))
+    }
+
+    static func callbacks(isServer: Bool) -> ngtcp2_callbacks {
+        var callbacks = ngtcp2_callbacks()
+        CNgtcp2_callbacks_set_crypto(&callbacks, isServer ? 1 : 0)
+        callbacks.rand = { bytes, count, _ in
+            ConnectionID.fillWithRandom(UnsafeMutableRawBufferPointer(start: bytes, count: count))
+        }
+        callbacks.get_new_connection_id = { _, id, token, _, userData in
+            let connection = Connection.from(userData)
+            let newID = ConnectionID(endpointIndex: connection.endpoint.index)
+            id!.pointee = newID.libraryID
+            connection.endpoint.secrets.withResetToken(for: newID) {
+                UnsafeMutableRawPointer(token!).copyMemory(from: $0.baseAddress!, byteCount: $0.count)
+            }
+            connection.addRoute(newID)
+            return 0
+        }
+        callbacks.remove_connection_id = { _, id, userData in
+            Connection.from(userData).removeRoute(ConnectionID(id!.pointee))
+            return 0
+        }
+        callbacks.recv_tx_key = { _, level, userData in
+            if CNgtcp2_is_1rtt(level) != 0 { Connection.from(userData).events.append(.readyToSend) }
+            return 0
+        }
+        callbacks.handshake_completed = { _, userData in
+            Connection.from(userData).didCompleteHandshake = true
+            return 0
+        }
+        callbacks.recv_stateless_reset = { _, _, userData in
+            Connection.from(userData).didReceiveStatelessReset = true
+            return 0
+        }
+        callbacks.recv_stream_data = { _, flags, id, _, bytes, count, userData, _ in
+            Connection.from(userData).streamDataReceived(
+                StreamID(rawValue: id),
+                ByteBuffer(bytes: UnsafeRawBufferPointer(start: bytes, count: count)),
+                isFinal: flags & UInt32(NGTCP2_STREAM_DATA_FLAG_FIN) != 0
+            )
+            return 0
+        }
+        callbacks.acked_stream_data_offset = { _, id, offset, count, userData, _ in
+            Connection.from(userData).acknowledged(StreamID(rawValue: id), upTo: offset + count)
+            return 0
+        }
+        callbacks.stream_reset = { _, id, _, code, userData, _ in
+            Connection.from(userData).streamReset(StreamID(rawValue: id), code: code)
+            return 0
+        }
+        callbacks.stream_close = { _, flags, id, code, userData, _ in
+            let hasCode = flags & UInt32(NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) != 0
+            Connection.from(userData).streamClosed(StreamID(rawValue: id), code: hasCode ? code : nil)
+            return 0
+        }
+        callbacks.extend_max_stream_data = { _, id, _, userData, _ in
+            Connection.from(userData).enqueueForSending(StreamID(rawValue: id))
+            return 0
+        }
+        callbacks.extend_max_local_streams_bidi = { _, _, userData in
+            Connection.from(userData).events.append(.streamsAvailable(.bidirectional))
+            return 0
+        }
+        callbacks.extend_max_local_streams_uni = { _, _, userData in
+            Connection.from(userData).events.append(.streamsAvailable(.unidirectional))
+            return 0
+        }
+        callbacks.recv_datagram = { _, _, bytes, count, userData in
+            let payload = ByteBuffer(bytes: UnsafeRawBufferPointer(start: bytes, count: count))
+            Connection.from(userData).events.append(.datagram(payload))
+            return 0
+        }
+        return callbacks
+    }
+}

@@ -1,0 +1,97 @@
+import CNgtcp2
+import Credentials
+package import NIOCore
+
+extension Connection {
+    /// Takes one datagram that belongs to this connection.
+    package func receive(_ datagram: UnsafeRawBufferPointer, on path: NetworkPath, ecn: UInt8, at now: NIODeadline) {
+        switch self.phase {
+        case .closing(let packet, let path, let until, _):
+            // RFC 9000 § 10.2.1: answer what still arrives with the same packet. The endpoint transmits once a turn,
+            // which limits the rate.
+            self.phase = .closing(packet: packet, path: path, until: until, resend: true)
+            return
+        case .draining, .closed:
+            return
+        case .handshaking, .established:
+            break
+        }
+        let result = path.withLibraryPath { path in
+            CNgtcp2_conn_read_pkt(
+                self.handle,
+                path,
+                ecn,
+                datagram.baseAddress!.assumingMemoryBound(to: UInt8.self),
+                datagram.count,
+                now.uptimeNanoseconds
+            )
+        }
+        self.afterReading(result, at: now)
+    }
+
+    /// Does what is due at `now`. Harmless when nothing is.
+    package func handleTimeout(at now: NIODeadline) {
+        switch self.phase {
+        case .handshaking, .established:
+            guard let deadline = self.deadline, deadline <= now else { return }
+            let result = ngtcp2_conn_handle_expiry(self.handle, now.uptimeNanoseconds)
+            switch result {
+            case 0:
+                return
+            case NGTCP2_ERR_IDLE_CLOSE:
+                self.finish(.idleTimeout)
+            case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
+                self.finish(.handshakeTimeout)
+            default:
+                self.fail(libraryCode: result, at: now)
+            }
+        case .closing(_, _, let until, _), .draining(let until):
+            guard until <= now else { return }
+            self.phase = .closed
+            self.removeAllRoutes()
+        case .closed:
+            return
+        }
+    }
+
+    private func afterReading(_ result: Int32, at now: NIODeadline) {
+        if self.didCompleteHandshake {
+            self.didCompleteHandshake = false
+            self.completeHandshake(at: now)
+            guard self.isOpen else { return }
+        }
+        switch result {
+        case 0:
+            return
+        case NGTCP2_ERR_DRAINING:
+            self.drain(at: now)
+        case NGTCP2_ERR_DROP_CONN, NGTCP2_ERR_RETRY:
+            self.finish(.transportError("the peer's first packets were not acceptable"))
+        case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
+            self.finish(.versionNegotiationFailed)
+        default:
+            self.fail(libraryCode: result, at: now)
+        }
+    }
+
+    private func completeHandshake(at now: NIODeadline) {
+        do {
+            try self.tls.verifyPeer()
+        } catch {
+            var reason = CNgtcp2_ccerr()
+            CNgtcp2_ccerr_default(&reason)
+            // bad_certificate (RFC 8446 § 6.2).
+            CNgtcp2_ccerr_set_tls_alert(&reason, 42)
+            self.close(with: &reason, .certificateRejected(error.message), at: now)
+            return
+        }
+        self.phase = .established
+        if self.isServer {
+            self.tls.sendTicket()
+            self.endpoint.secrets.withNewToken(for: self.path.remote, at: now) { token in
+                _ = ngtcp2_conn_submit_new_token(self.handle, token.baseAddress, token.count)
+            }
+        }
+        self.events.append(.handshakeCompleted)
+    }
+}

@@ -1,0 +1,181 @@
+import CNgtcp2
+package import NIOCore
+
+extension Connection {
+    /// Opens a stream (RFC 9000 § 2.1).
+    /// - Throws: `streamLimit` until the peer allows another one; `streamsAvailable` then says when to try again.
+    package func openStream(_ direction: StreamDirection) throws(QUICError) -> StreamID {
+        guard self.isOpen else { throw QUICError(.closed, "the connection is closed") }
+        var id: Int64 = -1
+        switch direction {
+        case .bidirectional:
+            try check(ngtcp2_conn_open_bidi_stream(self.handle, &id, nil), "ngtcp2_conn_open_bidi_stream")
+        case .unidirectional:
+            try check(ngtcp2_conn_open_uni_stream(self.handle, &id, nil), "ngtcp2_conn_open_uni_stream")
+        }
+        let stream = StreamID(rawValue: id)
+        self.streams[stream] = Stream(id: stream)
+        return stream
+    }
+
+    /// Queues data, and the end of the stream when `finish` is set. Data after the end or a reset is dropped.
+    package func write(_ data: ByteBuffer, to id: StreamID, finish: Bool = false) {
+        guard self.isOpen else { return }
+        let stream = self.sendingStream(id)
+        guard case .open = stream.fin, stream.pendingReset == nil else { return }
+        stream.buffer.append(data)
+        if finish { stream.fin = .queued }
+        self.enqueue(stream)
+    }
+
+    /// Bytes of a stream that are written but not acknowledged.
+    package func unacknowledgedByteCount(of id: StreamID) -> Int {
+        self.streams[id]?.buffer.heldByteCount ?? 0
+    }
+
+    /// Gives up sending on a stream (RESET_STREAM), but not before its first `prefix` bytes were acknowledged.
+    package func reset(_ id: StreamID, code: UInt64, afterPrefix prefix: Int = 0) {
+        guard self.isOpen else { return }
+        let stream = self.sendingStream(id)
+        if case .reset = stream.fin { return }
+        guard stream.buffer.acknowledgedOffset < UInt64(prefix) else {
+            self.resetNow(stream, code: code)
+            return
+        }
+        // The prefix alone still goes out; what follows it need not.
+        if stream.buffer.sentOffset >= UInt64(prefix) { stream.buffer.discardUnsent() }
+        if case .queued = stream.fin { stream.fin = .open }
+        stream.pendingReset = .init(code: code, acknowledgedOffset: UInt64(prefix))
+        self.enqueue(stream)
+    }
+
+    /// Asks the peer to give up sending (STOP_SENDING); what still arrives is not delivered.
+    package func stopSending(_ id: StreamID, code: UInt64) {
+        guard self.isOpen else { return }
+        if CNgtcp2_closes_peer_unidirectional_streams() == 0, id.direction == .unidirectional,
+            self.abandonedStreams.insert(id).inserted
+        {
+            // What the peer still says on it may be its end, which is not reported then.
+            self.streamClosed(id, code: nil)
+        }
+        // Not found: the stream has ended, and there is nothing to stop.
+        _ = CNgtcp2_conn_shutdown_stream_read(self.handle, id.rawValue, code)
+    }
+
+    /// Returns flow-control credit for data that the application has taken.
+    package func consumed(_ count: Int, of id: StreamID) {
+        guard count > 0, self.isOpen else { return }
+        // Not found: the stream has ended and needs no more credit; the connection still does.
+        _ = ngtcp2_conn_extend_max_stream_offset(self.handle, id.rawValue, UInt64(count))
+        ngtcp2_conn_extend_max_offset(self.handle, UInt64(count))
+    }
+
+    /// The sending side of a stream; that of a stream which the peer opened is made when first needed.
+    private func sendingStream(_ id: StreamID) -> Stream {
+        if let stream = self.streams[id] { return stream }
+        let stream = Stream(id: id)
+        self.streams[id] = stream
+        return stream
+    }
+
+    func resetNow(_ stream: Stream, code: UInt64) {
+        stream.fin = .reset
+        stream.pendingReset = nil
+        _ = CNgtcp2_conn_shutdown_stream_write(self.handle, stream.id.rawValue, code)
+    }
+
+    func enqueue(_ stream: Stream) {
+        guard !stream.isQueued, stream.hasSomethingToSend else { return }
+        stream.isQueued = true
+        self.sendQueue.append(stream)
+    }
+
+    func enqueueForSending(_ id: StreamID) {
+        if let stream = self.streams[id] { self.enqueue(stream) }
+    }
+
+    func acknowledged(_ id: StreamID, upTo offset: UInt64) {
+        guard let stream = self.streams[id] else { return }
+        stream.buffer.acknowledged(upTo: offset)
+        self.events.append(.acknowledged(id))
+        // The reset itself would call the library from its own callback; the next turn does it.
+        if let reset = stream.pendingReset, stream.buffer.acknowledgedOffset >= reset.acknowledgedOffset {
+            self.dueResets.append(id)
+        }
+    }
+
+    // MARK: What the callbacks report
+
+    func streamDataReceived(_ id: StreamID, _ data: ByteBuffer, isFinal: Bool) {
+        self.events.append(.streamData(id, data, isFinal: isFinal))
+        if isFinal { self.receivingEnded(id) }
+    }
+
+    func streamReset(_ id: StreamID, code: UInt64) {
+        self.events.append(.streamReset(id, code: code))
+        self.receivingEnded(id)
+    }
+
+    func streamClosed(_ id: StreamID, code: UInt64?) {
+        if let stream = self.streams.removeValue(forKey: id) {
+            if let code, stream.isStoppedByPeer { self.events.append(.stopSending(id, code: code)) }
+            stream.fin = .reset
+        }
+        self.events.append(.streamClosed(id))
+        if self.isPeerInitiated(id) { self.endedPeerStreams.append(id.direction) }
+    }
+
+    /// Stands in for the `stream_close` that the older library generation does not deliver.
+    private func receivingEnded(_ id: StreamID) {
+        guard CNgtcp2_closes_peer_unidirectional_streams() == 0, id.direction == .unidirectional else { return }
+        guard self.abandonedStreams.remove(id) == nil else { return }
+        self.streamClosed(id, code: nil)
+    }
+
+    private func isPeerInitiated(_ id: StreamID) -> Bool { id.isServerInitiated != self.isServer }
+
+    // MARK: Between the library's calls
+
+    /// Flow control holds the stream up. `extend_max_stream_data` queues it again; but that the peer has stopped it
+    /// shows only in a further attempt.
+    func block(_ stream: Stream) {
+        guard !stream.isBlocked else { return }
+        stream.isBlocked = true
+        self.blockedStreams.append(stream)
+    }
+
+    /// Does what callbacks could only note.
+    func settleNotes() {
+        for id in self.dueResets {
+            guard let stream = self.streams[id], let reset = stream.pendingReset else { continue }
+            self.resetNow(stream, code: reset.code)
+        }
+        self.dueResets.removeAll(keepingCapacity: true)
+        // A few in each turn, so that a peer that blocks many streams does not make each of its packets expensive.
+        for _ in 0..<min(self.blockedStreams.count, 8) {
+            let stream = self.blockedStreams.removeFirst()
+            stream.isBlocked = false
+            self.enqueue(stream)
+        }
+        // RFC 9000 § 4.6: a stream that has ended makes room for another one.
+        for direction in self.endedPeerStreams {
+            switch direction {
+            case .bidirectional: ngtcp2_conn_extend_max_streams_bidi(self.handle, 1)
+            case .unidirectional: self.allowUnidirectionalStream()
+            }
+        }
+        self.endedPeerStreams.removeAll(keepingCapacity: true)
+    }
+
+    private func allowUnidirectionalStream() {
+        self.endedUnidirectionalCount += 1
+        if CNgtcp2_closes_peer_unidirectional_streams() == 0 {
+            // Each costs the older library memory for as long as the connection lives.
+            guard self.endedUnidirectionalCount < Self.maxLeakedStreams else { return }
+        }
+        ngtcp2_conn_extend_max_streams_uni(self.handle, 1)
+    }
+
+    /// About 200 MB of one connection in the worst case.
+    private static let maxLeakedStreams = 1 << 19
+}

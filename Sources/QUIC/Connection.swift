@@ -1,0 +1,280 @@
+import CNgtcp2
+import Credentials
+import DequeModule
+package import NIOCore
+
+/// One QUIC connection (RFC 9000) without sockets and without a clock: the owner of an ngtcp2 connection.
+///
+/// Feed it with `receive` and `handleTimeout`, then take its events with `nextEvent` until there are none, write with
+/// `transmit`, and read `deadline` again: its answer may change with each of these calls, and with every verb on a
+/// stream or datagram. Nothing is called back: what the library reports is queued as an event, and no verb of this type
+/// may be called while the library runs.
+///
+/// Not `Sendable`: it belongs to one thread, that of its endpoint.
+package final class Connection {
+    /// The library's handle: nil until `start`, then until `deinit`.
+    private(set) var handle: OpaquePointer?
+    let tls: TLSSession
+    /// Where this connection's IDs lead to it. The endpoint outlives its connections.
+    unowned let endpoint: Endpoint
+    let configuration: TransportConfiguration
+    package let isServer: Bool
+    let qlogWriter: QlogWriter?
+
+    var phase = Phase.handshaking
+    var events: Deque<ConnectionEvent> = []
+    var streams: [StreamID: Stream] = [:]
+    /// Streams with something to send, in the order in which they take their turn.
+    var sendQueue: Deque<Stream> = []
+    var datagrams = DatagramQueue()
+    var routes: Set<ConnectionID> = []
+    /// The library's callbacks only note this; what follows from it happens when the call has returned.
+    var didCompleteHandshake = false
+    var didReceiveStatelessReset = false
+    var dueResets: [StreamID] = []
+    /// Streams that flow control holds up, in the order in which they are tried again.
+    var blockedStreams: Deque<Stream> = []
+    /// Peer's unidirectional streams that were counted as ended when they were stopped.
+    var abandonedStreams: Set<StreamID> = []
+    var endedPeerStreams: [StreamDirection] = []
+    var endedUnidirectionalCount = 0
+
+    /// The life of a connection (RFC 9000 § 10). Each ending holds what only it needs.
+    enum Phase {
+        case handshaking
+        case established
+        /// CONNECTION_CLOSE was sent; the same packet answers what still arrives.
+        case closing(packet: [UInt8], path: NetworkPath, until: NIODeadline, resend: Bool)
+        /// The peer has closed: silence until its last packets are gone.
+        case draining(until: NIODeadline)
+        case closed
+    }
+
+    /// A server's connection for a client's first packet.
+    static func accept(
+        _ header: InitialHeader,
+        retriedFrom originalDestinationID: ConnectionID?,
+        path: NetworkPath,
+        at now: NIODeadline,
+        configuration: ServerConfiguration,
+        endpoint: Endpoint
+    ) throws(QUICError) -> Connection {
+        let connection = Connection(
+            tls: try .server(configuration),
+            configuration: configuration.transport,
+            isServer: true,
+            originalDestinationID: originalDestinationID ?? header.destinationID,
+            endpoint: endpoint
+        )
+        try connection.startServer(header, retriedFrom: originalDestinationID, path: path, at: now)
+        return connection
+    }
+
+    /// A client's connection. It has something to send at once.
+    static func connect(
+        path: NetworkPath,
+        at now: NIODeadline,
+        configuration: ClientConfiguration,
+        endpoint: Endpoint
+    ) throws(QUICError) -> Connection {
+        let destinationID = ConnectionID(endpointIndex: UInt8.random(in: .min ... .max))
+        let connection = Connection(
+            tls: try .client(configuration),
+            configuration: configuration.transport,
+            isServer: false,
+            originalDestinationID: destinationID,
+            endpoint: endpoint
+        )
+        try connection.startClient(destinationID: destinationID, path: path, at: now)
+        return connection
+    }
+
+    private init(
+        tls: TLSSession,
+        configuration: TransportConfiguration,
+        isServer: Bool,
+        originalDestinationID: ConnectionID,
+        endpoint: Endpoint
+    ) {
+        self.tls = tls
+        self.configuration = configuration
+        self.isServer = isServer
+        self.endpoint = endpoint
+        self.qlogWriter = configuration.makeQlogWriter?(originalDestinationID, isServer)
+        self.datagrams.capacity = configuration.maxQueuedDatagrams
+        tls.bind(to: self)
+    }
+
+    deinit {
+        if let handle = self.handle { ngtcp2_conn_del(handle) }
+        self.qlogWriter?(UnsafeRawBufferPointer(start: nil, count: 0))
+    }
+
+    // MARK: Creation
+
+    private func startServer(
+        _ header: InitialHeader,
+        retriedFrom originalDestinationID: ConnectionID?,
+        path: NetworkPath,
+        at now: NIODeadline
+    ) throws(QUICError) {
+        let sourceID = ConnectionID(endpointIndex: self.endpoint.index)
+        var originalID = (originalDestinationID ?? header.destinationID).libraryID
+        var parameters = self.transportParameters()
+        CNgtcp2_transport_params_set_original_dcid(&parameters, &originalID)
+        if originalDestinationID != nil {
+            parameters.retry_scid = header.destinationID.libraryID
+            parameters.retry_scid_present = 1
+        }
+        parameters.stateless_reset_token_present = 1
+        self.endpoint.secrets.withResetToken(for: sourceID) { token in
+            withUnsafeMutableBytes(of: &parameters.stateless_reset_token) { $0.copyMemory(from: token) }
+        }
+        let result = header.token.withUnsafeBufferPointer { token -> Int32 in
+            var settings = self.settings(originalDestinationID: ConnectionID(originalID), at: now)
+            CNgtcp2_settings_set_token(
+                &settings,
+                token.isEmpty ? nil : token.baseAddress,
+                token.count,
+                originalDestinationID == nil ? 0 : 1
+            )
+            var callbacks = Self.callbacks(isServer: true)
+            var destinationID = header.sourceID.libraryID
+            var ourID = sourceID.libraryID
+            return path.withLibraryPath { path in
+                CNgtcp2_conn_server_new(
+                    &self.handle,
+                    &destinationID,
+                    &ourID,
+                    path,
+                    header.version,
+                    &callbacks,
+                    &settings,
+                    &parameters,
+                    self.userData
+                )
+            }
+        }
+        try check(result, "ngtcp2_conn_server_new")
+        ngtcp2_conn_set_tls_native_handle(self.handle, UnsafeMutableRawPointer(self.tls.handle))
+        self.addRoute(sourceID)
+        // Until the client has learnt our ID it goes on using the one it made up (RFC 9000 § 7.2).
+        self.addRoute(header.destinationID)
+    }
+
+    private func startClient(
+        destinationID: ConnectionID,
+        path: NetworkPath,
+        at now: NIODeadline
+    ) throws(QUICError) {
+        let sourceID = ConnectionID(endpointIndex: self.endpoint.index)
+        var parameters = self.transportParameters()
+        var settings = self.settings(originalDestinationID: destinationID, at: now)
+        var callbacks = Self.callbacks(isServer: false)
+        var theirID = destinationID.libraryID
+        var ourID = sourceID.libraryID
+        let result = path.withLibraryPath { path in
+            CNgtcp2_conn_client_new(
+                &self.handle,
+                &theirID,
+                &ourID,
+                path,
+                &callbacks,
+                &settings,
+                &parameters,
+                self.userData
+            )
+        }
+        try check(result, "ngtcp2_conn_client_new")
+        ngtcp2_conn_set_tls_native_handle(self.handle, UnsafeMutableRawPointer(self.tls.handle))
+        if let keepAlive = self.configuration.keepAlive {
+            ngtcp2_conn_set_keep_alive_timeout(self.handle, UInt64(keepAlive.nanoseconds))
+        }
+        self.addRoute(sourceID)
+    }
+
+    private func settings(originalDestinationID: ConnectionID, at now: NIODeadline) -> ngtcp2_settings {
+        var settings = ngtcp2_settings()
+        CNgtcp2_settings_default(&settings)
+        settings.initial_ts = now.uptimeNanoseconds
+        settings.handshake_timeout = UInt64(self.configuration.handshakeTimeout.nanoseconds)
+        settings.max_window = 3 * self.configuration.maxConnectionData
+        settings.max_stream_window = 8 * self.configuration.maxStreamData
+        settings.cc_algo =
+            switch self.configuration.congestionControl {
+            case .cubic: NGTCP2_CC_ALGO_CUBIC
+            case .bbr: NGTCP2_CC_ALGO_BBR
+            }
+        if self.qlogWriter != nil {
+            var originalID = originalDestinationID.libraryID
+            CNgtcp2_settings_set_qlog(&settings, Self.writeQlog, &originalID)
+        }
+        return settings
+    }
+
+    private func transportParameters() -> ngtcp2_transport_params {
+        var parameters = ngtcp2_transport_params()
+        CNgtcp2_transport_params_default(&parameters)
+        parameters.initial_max_data = self.configuration.maxConnectionData
+        parameters.initial_max_stream_data_bidi_local = self.configuration.maxStreamData
+        parameters.initial_max_stream_data_bidi_remote = self.configuration.maxStreamData
+        parameters.initial_max_stream_data_uni = self.configuration.maxStreamData
+        parameters.initial_max_streams_bidi = self.configuration.maxStreams
+        parameters.initial_max_streams_uni = self.configuration.maxStreams
+        parameters.max_idle_timeout = UInt64(self.configuration.idleTimeout.nanoseconds)
+        parameters.max_datagram_frame_size = self.configuration.maxDatagramFrameSize
+        // A client behind a NAT that rebinds needs spare IDs on both sides (RFC 9000 § 9.5).
+        parameters.active_connection_id_limit = 7
+        parameters.grease_quic_bit = 1
+        return parameters
+    }
+
+    // MARK: Routes
+
+    func addRoute(_ id: ConnectionID) {
+        guard self.endpoint.connections.add(id, for: self) else { return }
+        self.routes.insert(id)
+    }
+
+    func removeRoute(_ id: ConnectionID) {
+        self.routes.remove(id)
+        self.endpoint.connections.remove(id, of: self)
+    }
+
+    // MARK: Facts
+
+    /// When `handleTimeout` must be called; nil when nothing is pending.
+    package var deadline: NIODeadline? {
+        switch self.phase {
+        case .handshaking, .established:
+            let expiry = ngtcp2_conn_get_expiry(self.handle)
+            return expiry > UInt64(Int64.max) ? nil : .uptimeNanoseconds(expiry)
+        case .closing(_, _, let until, _), .draining(let until):
+            return until
+        case .closed:
+            return nil
+        }
+    }
+
+    /// Whether the connection is neither closing nor closed.
+    package var isOpen: Bool {
+        switch self.phase {
+        case .handshaking, .established: true
+        case .closing, .draining, .closed: false
+        }
+    }
+
+    /// Whether the endpoint may forget the connection.
+    package var isClosed: Bool {
+        if case .closed = self.phase { true } else { false }
+    }
+
+    /// The path in use.
+    package var path: NetworkPath {
+        NetworkPath(ngtcp2_conn_get_path(self.handle).pointee)
+    }
+
+    package func nextEvent() -> ConnectionEvent? {
+        self.events.popFirst()
+    }
+}

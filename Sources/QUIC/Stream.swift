@@ -1,0 +1,48 @@
+/// The sending side of one stream, and what is known of it until the library forgets it.
+final class Stream {
+    let id: StreamID
+    var buffer = SendBuffer()
+    var fin = Fin.open
+    /// Whether the stream stands in the connection's queue of streams with something to send.
+    var isQueued = false
+    /// Whether flow control holds it up.
+    var isBlocked = false
+    /// A reset that waits until the first bytes of the stream have been acknowledged.
+    var pendingReset: PendingReset?
+
+    /// The end of the sending side.
+    enum Fin {
+        case open
+        case queued
+        case sent
+        case reset
+    }
+
+    /// RESET_STREAM would discard a stream's prefix, without which the peer cannot tell whose stream it is
+    /// (draft-ietf-webtrans-http3 § 4.4; RESET_STREAM_AT solves it where both ends have it).
+    struct PendingReset {
+        var code: UInt64
+        var acknowledgedOffset: UInt64
+    }
+
+    init(id: StreamID) {
+        self.id = id
+    }
+
+    /// At the end of the stream: whether the peer cut it short (STOP_SENDING).
+    var isStoppedByPeer: Bool {
+        switch self.fin {
+        case .open, .queued: true
+        case .sent: self.buffer.acknowledgedOffset < self.buffer.sentOffset
+        case .reset: false
+        }
+    }
+
+    var hasSomethingToSend: Bool {
+        switch self.fin {
+        case .open: self.buffer.hasUnsent
+        case .queued: true
+        case .sent, .reset: false
+        }
+    }
+}

@@ -1,0 +1,130 @@
+import CGnuTLS
+import CNgtcp2
+import Credentials
+
+/// The TLS 1.3 handshake of one connection (RFC 9001): the owner of a GnuTLS session.
+///
+/// ngtcp2's helper moves handshake bytes and secrets between the two libraries; this type only configures.
+final class TLSSession {
+    let handle: OpaquePointer
+    private let connectionReference: UnsafeMutablePointer<ngtcp2_crypto_conn_ref>
+    private let clientPolicy: (credentials: ClientCredentials, serverName: String)?
+    /// Keeps the identity alive while the session points at it.
+    private let identity: ServerIdentity?
+
+    /// Only the suites of RFC 9001 § 5.3 that every QUIC peer has; no compatibility mode (§ 8.4). X25519 first: one
+    /// round trip with every browser, whose post-quantum share we do not take.
+    private static let priority =
+        "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:-GROUP-ALL"
+        + ":+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:%DISABLE_TLS13_COMPAT_MODE"
+
+    static func server(_ configuration: ServerConfiguration) throws(QUICError) -> TLSSession {
+        let identity = configuration.identities.current
+        // Tickets are sent by hand once the handshake is complete: the automatic one would precede it.
+        let session = try TLSSession(
+            flags: UInt32(GNUTLS_SERVER.rawValue) | UInt32(GNUTLS_NO_AUTO_SEND_TICKET.rawValue),
+            applicationProtocols: configuration.applicationProtocols,
+            clientPolicy: nil,
+            identity: identity
+        )
+        identity.configure(session.handle)
+        configuration.ticketKey.enable(on: session.handle)
+        try session.checkTLS(
+            ngtcp2_crypto_gnutls_configure_server_session(session.handle),
+            "ngtcp2_crypto_gnutls_configure_server_session"
+        )
+        return session
+    }
+
+    static func client(_ configuration: ClientConfiguration) throws(QUICError) -> TLSSession {
+        let session = try TLSSession(
+            flags: UInt32(GNUTLS_CLIENT.rawValue),
+            applicationProtocols: configuration.applicationProtocols,
+            clientPolicy: (configuration.credentials, configuration.serverName),
+            identity: nil
+        )
+        do {
+            try configuration.credentials.configure(session.handle, serverName: configuration.serverName)
+        } catch {
+            throw QUICError(.tls, error.message)
+        }
+        try session.checkTLS(
+            ngtcp2_crypto_gnutls_configure_client_session(session.handle),
+            "ngtcp2_crypto_gnutls_configure_client_session"
+        )
+        return session
+    }
+
+    private init(
+        flags: UInt32,
+        applicationProtocols: [String],
+        clientPolicy: (ClientCredentials, String)?,
+        identity: ServerIdentity?
+    ) throws(QUICError) {
+        var session: OpaquePointer?
+        let result = gnutls_init(&session, flags)
+        guard result == 0, let session else { throw QUICError(.tls, "gnutls_init: \(Self.text(result))") }
+        self.handle = session
+        self.clientPolicy = clientPolicy
+        self.identity = identity
+        self.connectionReference = .allocate(capacity: 1)
+        self.connectionReference.initialize(to: ngtcp2_crypto_conn_ref())
+        gnutls_session_set_ptr(session, self.connectionReference)
+        try self.checkTLS(gnutls_priority_set_direct(session, Self.priority, nil), "gnutls_priority_set_direct")
+        try self.offer(applicationProtocols)
+    }
+
+    deinit {
+        gnutls_deinit(self.handle)
+        self.connectionReference.deallocate()
+    }
+
+    /// Lets the crypto helper find the connection. The connection outlives the session's use of it.
+    func bind(to connection: Connection) {
+        self.connectionReference.pointee.user_data = connection.userData
+        self.connectionReference.pointee.get_conn = { reference in
+            Connection.from(reference!.pointee.user_data).handle
+        }
+    }
+
+    /// ALPN is mandatory in QUIC (RFC 9001 § 8.1).
+    private func offer(_ protocols: [String]) throws(QUICError) {
+        var names = protocols.map { Array($0.utf8) }
+        // The library copies the names; the pointers live for the call.
+        let count = names.reduce(0) { $0 + $1.count }
+        let storage = UnsafeMutablePointer<UInt8>.allocate(capacity: max(count, 1))
+        defer { storage.deallocate() }
+        var data: [gnutls_datum_t] = []
+        var end = storage
+        for index in names.indices {
+            let name = names[index]
+            end.update(from: name, count: name.count)
+            data.append(gnutls_datum_t(data: end, size: UInt32(name.count)))
+            end += name.count
+        }
+        names.removeAll()
+        let flags = UInt32(GNUTLS_ALPN_MANDATORY.rawValue) | UInt32(GNUTLS_ALPN_SERVER_PRECEDENCE.rawValue)
+        try self.checkTLS(
+            gnutls_alpn_set_protocols(self.handle, data, UInt32(data.count), flags),
+            "gnutls_alpn_set_protocols"
+        )
+    }
+
+    /// Checks the server's certificate, once the handshake is complete and before anything is sent to it.
+    func verifyPeer() throws(CredentialsError) {
+        guard let policy = self.clientPolicy else { return }
+        try policy.credentials.verifyPeer(of: self.handle, serverName: policy.serverName)
+    }
+
+    /// Sends a ticket for resumption (RFC 8446 § 4.6.1). A failure costs the client a full handshake next time.
+    func sendTicket() {
+        _ = gnutls_session_ticket_send(self.handle, 1, 0)
+    }
+
+    private func checkTLS(_ result: Int32, _ call: StaticString) throws(QUICError) {
+        guard result < 0 else { return }
+        throw QUICError(.tls, "\(call): \(Self.text(result))")
+    }
+
+    private static func text(_ result: Int32) -> String { String(cString: gnutls_strerror(result)) }
+}

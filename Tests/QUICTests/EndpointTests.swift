@@ -1,0 +1,140 @@
+import NIOCore
+import QUIC
+import Testing
+
+@Suite("Datagrams without a connection")
+struct EndpointTests {
+    @Test("With Retry the handshake completes, and the token is demanded only once (RFC 9000 § 8.1.2)")
+    func retry() throws {
+        let pair = try Pair(retry: .always)
+        #expect(pair.run { $0.isEstablished })
+        #expect(pair.server.statistics.retriesSent >= 1)
+        #expect(pair.server.statistics.invalidTokens == 0)
+    }
+
+    @Test("Retry switches on by itself when enough handshakes are half open")
+    func automaticRetry() throws {
+        let pair = try Pair(retry: .auto(halfOpenThreshold: 0))
+        #expect(pair.run { $0.isEstablished })
+        #expect(pair.server.statistics.retriesSent >= 1)
+        let calm = try Pair(retry: .auto(halfOpenThreshold: 1))
+        #expect(calm.run { $0.isEstablished })
+        #expect(calm.server.statistics.retriesSent == 0)
+    }
+
+    @Test("A Retry token is bound to address, connection IDs and time")
+    func tokenBinding() throws {
+        let secrets = EndpointSecrets()
+        let here = NetworkAddress(try SocketAddress(ipAddress: "192.0.2.1", port: 1000))!
+        let elsewhere = NetworkAddress(try SocketAddress(ipAddress: "192.0.2.2", port: 1000))!
+        let original = ConnectionID(endpointIndex: 1)
+        let retry = ConnectionID(endpointIndex: 2)
+        let now = NIODeadline.uptimeNanoseconds(1_000_000_000)
+        let token = secrets.retryToken(
+            for: here,
+            version: 1,
+            retrySourceID: retry,
+            originalDestinationID: original,
+            at: now
+        )
+        func validity(
+            _ token: [UInt8],
+            _ address: NetworkAddress,
+            _ destination: ConnectionID,
+            _ time: NIODeadline,
+            _ secrets: EndpointSecrets
+        ) -> EndpointSecrets.TokenValidity {
+            secrets.validate(token: token, from: address, version: 1, destinationID: destination, at: time)
+        }
+        #expect(validity(token, here, retry, now, secrets) == .retry(originalDestinationID: original))
+        #expect(validity(token, elsewhere, retry, now, secrets) == .invalidRetry)
+        #expect(validity(token, here, original, now, secrets) == .invalidRetry)
+        #expect(validity(token, here, retry, now + .seconds(11), secrets) == .invalidRetry)
+        #expect(validity(token, here, retry, now, EndpointSecrets()) == .invalidRetry)
+        for index in token.indices.dropFirst() {
+            var altered = token
+            altered[index] ^= 1
+            #expect(validity(altered, here, retry, now, secrets) == .invalidRetry)
+        }
+        #expect(validity([], here, retry, now, secrets) == .none)
+        #expect(validity([0x00, 1, 2], here, retry, now, secrets) == .none)
+    }
+
+    @Test("An unknown version is answered with Version Negotiation, but only from a full-sized datagram (RFC 9000 § 6)")
+    func versionNegotiation() throws {
+        let pair = try Pair()
+        var bytes: [UInt8] = [0xc0, 0x1a, 0x2a, 0x3a, 0x4a, 8, 1, 2, 3, 4, 5, 6, 7, 8, 0]
+        bytes += [UInt8](repeating: 0, count: 1200 - bytes.count)
+        guard case .respond = pair.inject(bytes) else {
+            Issue.record("expected a response")
+            return
+        }
+        #expect(pair.server.statistics.versionNegotiationsSent == 1)
+        guard case .dropped = pair.inject(Array(bytes.dropLast())) else {
+            Issue.record("expected a drop")
+            return
+        }
+    }
+
+    @Test("A packet for a lost connection provokes a smaller stateless reset, which ends the client's connection")
+    func statelessReset() throws {
+        let pair = try Pair()
+        try #require(pair.run { $0.isEstablished })
+        pair.run(for: .seconds(1))
+        // The server forgets: its connection ends without a word that arrives.
+        pair.loses = { _ in true }
+        pair.serverConnection!.close(code: 0, at: pair.now)
+        pair.run(for: .seconds(3)) { $0.serverConnection!.isClosed }
+        pair.loses = { _ in false }
+        let id = try pair.clientConnection.openStream(.unidirectional)
+        pair.clientConnection.write(ByteBuffer(string: "anyone there?"), to: id)
+        pair.run(for: .seconds(5))
+        #expect(pair.server.statistics.statelessResetsSent >= 1)
+        #expect(Pair.closeReason(pair.clientEvents) == .statelessReset)
+        #expect(pair.datagramsToClient.last!.count < pair.datagramsToServer.last!.count)
+    }
+
+    @Test("A packet with another endpoint's connection ID is handed over")
+    func forward() throws {
+        let pair = try Pair()
+        let stray: [UInt8] = [0x40, 9, 1, 2, 3, 4, 5, 6, 7] + [UInt8](repeating: 0, count: 30)
+        guard case .forward(9) = pair.inject(stray) else {
+            Issue.record("expected a forward")
+            return
+        }
+    }
+
+    @Test("Garbage is dropped, whatever its length")
+    func garbage() throws {
+        let pair = try Pair()
+        var generator = SeededGenerator(seed: 1)
+        for length in 0...200 {
+            let bytes = (0..<length).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+            if case .accepted = pair.inject(bytes) { Issue.record("garbage began a connection") }
+        }
+    }
+
+    @Test("Connections beyond the limit are refused with a code, not with silence")
+    func refusal() throws {
+        let pair = try Pair(maxConnections: 0)
+        pair.run(for: .seconds(5))
+        #expect(
+            Pair.closeReason(pair.clientEvents) == .closedByPeer(code: 0x02, isApplication: false, reason: "")
+        )
+    }
+
+    @Test("Before the client has proved its address, the server sends at most three times what it received")
+    func amplification() throws {
+        let pair = try Pair()
+        // Only the client's first flight gets through.
+        var seen = 0
+        pair.loses = { _ in
+            seen += 1
+            return seen > 1
+        }
+        pair.run(for: .seconds(8))
+        let sent = pair.datagramsToClient.reduce(0) { $0 + $1.count }
+        #expect(sent > 0)
+        #expect(sent <= 3 * pair.datagramsToServer[0].count)
+    }
+}
