@@ -118,5 +118,6 @@ let package = Package(
         ),
 
         tests("LoopConcurrencyTests", ["LoopConcurrency", nioCore, nioPosix]),
+        tests("CredentialsTests", ["Credentials", "CGnuTLS"]),
     ]
 )
