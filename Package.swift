@@ -119,5 +119,6 @@ let package = Package(
 
         tests("LoopConcurrencyTests", ["LoopConcurrency", nioCore, nioPosix]),
         tests("CredentialsTests", ["Credentials", "CGnuTLS"]),
+        tests("TLSTests", ["TLS", "Credentials", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")]),
     ]
 )

@@ -4,7 +4,7 @@ import CGnuTLS
 ///
 /// `@unchecked` because the compiler cannot see into the pointer. The proof: the object is changed only in the
 /// initialisers of the types that hold it, before another thread can have it. After that GnuTLS only reads it, and its
-/// manual (§ 3.1.4, "Thread safety") allows sessions on different threads to share credentials. Sessions refer to it
+/// manual ("Thread safety") allows sessions on different threads to share credentials. Sessions refer to it
 /// without retaining it, so the owner of a session keeps the owner of the credentials.
 final class CertificateCredentials: @unchecked Sendable {
     /// For calls into GnuTLS.
