@@ -119,5 +119,7 @@ let package = Package(
 
         tests("LoopConcurrencyTests", ["LoopConcurrency", nioCore, nioPosix]),
         tests("QUICTests", ["QUIC", "Credentials", nioCore]),
+        tests("CredentialsTests", ["Credentials", "CGnuTLS"]),
+        tests("TLSTests", ["TLS", "Credentials", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")]),
     ]
 )

@@ -1,0 +1,51 @@
+import CGnuTLS
+
+/// Owns a certificate object of GnuTLS.
+final class X509Certificate {
+    /// For calls into GnuTLS that must not keep it.
+    let handle: gnutls_x509_crt_t
+
+    /// An empty certificate, to be filled in.
+    init() throws(CredentialsError) {
+        var handle: gnutls_x509_crt_t?
+        try check(gnutls_x509_crt_init(&handle), "cannot make a certificate")
+        self.handle = handle!  // set whenever the call succeeds
+    }
+
+    convenience init(der: gnutls_datum_t) throws(CredentialsError) {
+        try self.init()
+        var der = der
+        try check(gnutls_x509_crt_import(self.handle, &der, GNUTLS_X509_FMT_DER), code: .malformed, "not a certificate")
+    }
+
+    deinit { gnutls_x509_crt_deinit(self.handle) }
+
+    /// Seconds since the epoch.
+    var notValidBefore: Int64 { Int64(gnutls_x509_crt_get_activation_time(self.handle)) }
+
+    /// Seconds since the epoch.
+    var notValidAfter: Int64 { Int64(gnutls_x509_crt_get_expiration_time(self.handle)) }
+}
+
+/// The period in which a certificate is valid, both ends included (RFC 5280 § 4.1.2.5).
+struct Validity: Hashable, Sendable {
+    var notBefore: Int64
+    var notAfter: Int64
+
+    /// - Parameters:
+    ///   - subject: begins the error's sentence, such as "the certificate certs/a.pem".
+    ///   - advice: ends the sentence when the certificate has expired.
+    func check(at now: Int64, subject: String, advice: String) throws(CredentialsError) {
+        if now > self.notAfter {
+            let time = UnixTime.formatted(self.notAfter)
+            throw CredentialsError(code: .expired, message: "\(subject) expired at \(time); \(advice)")
+        }
+        if now < self.notBefore {
+            throw CredentialsError(
+                code: .notYetValid,
+                message: "\(subject) is not valid before \(UnixTime.formatted(self.notBefore)), and it is "
+                    + "\(UnixTime.formatted(now)) now; check this machine's clock"
+            )
+        }
+    }
+}
