@@ -1,0 +1,230 @@
+import CNghttp3
+import DequeModule
+package import HTTPTypes
+package import NIOCore
+
+/// HTTP/3 on one connection (RFC 9114): the owner of an nghttp3 connection. It knows streams by their IDs only.
+///
+/// Feed it with the bytes of streams that are HTTP/3's, take its events with `nextEvent`, its credits with
+/// `nextCredit`, and the bytes to send with `nextOutput`. Output is copied out of the library and reported to it as
+/// acknowledged at once: from then on it is the transport's to keep, and the library's view of offsets never meets the
+/// settings that are spliced into its control stream.
+///
+/// Not `Sendable`: it belongs to its connection's thread.
+package final class HTTP3Connection {
+    private var handle: OpaquePointer?
+    private var splicer: SettingsSplicer
+    private var controlStreamID: Int64 = -1
+
+    // What the callbacks leave behind.
+    var events: Deque<HTTP3Event> = []
+    var credits: Deque<(streamID: Int64, count: Int)> = []
+    var sections: [Int64: FieldSection] = [:]
+    var bodies: [Int64: OutgoingBody] = [:]
+
+    let isServer: Bool
+
+    /// Bytes of output in one piece. A stream's output beyond the transport's watermark waits in `OutgoingBody`.
+    private static let maxVectors = 16
+
+    /// - Parameter additionalSettings: what the first SETTINGS frame says beside the library's own settings.
+    package init(isServer: Bool, additionalSettings: [Setting]) throws(HTTP3Error) {
+        self.isServer = isServer
+        self.splicer = SettingsSplicer(adding: additionalSettings)
+        var settings = nghttp3_settings()
+        CNghttp3_settings_default(&settings)
+        settings.max_field_section_size = UInt64(FieldSection.maxSize)
+        // Peers may compress what they send us; we answer with the static table, which never blocks on a lost packet.
+        settings.qpack_max_dtable_capacity = 4096
+        settings.qpack_encoder_max_dtable_capacity = 0
+        settings.qpack_blocked_streams = 16
+        // Else the library rejects `:protocol` (RFC 9220 § 3).
+        settings.enable_connect_protocol = 1
+        var callbacks = Self.callbacks()
+        let result =
+            isServer
+            ? CNghttp3_conn_server_new(&self.handle, &callbacks, &settings, self.userData)
+            : CNghttp3_conn_client_new(&self.handle, &callbacks, &settings, self.userData)
+        try self.check(result, "nghttp3_conn_new")
+        if isServer {
+            // WebTransport's streams use up IDs that the library does not see.
+            nghttp3_conn_set_max_client_streams_bidi(self.handle, UInt64(1) << 60)
+        }
+    }
+
+    deinit {
+        nghttp3_conn_del(self.handle)
+    }
+
+    /// Names the three unidirectional streams that this end opened for HTTP/3 (RFC 9114 § 6.2; RFC 9204 § 4.2).
+    package func bind(control: Int64, encoder: Int64, decoder: Int64) throws(HTTP3Error) {
+        self.controlStreamID = control
+        try self.check(nghttp3_conn_bind_control_stream(self.handle, control), "nghttp3_conn_bind_control_stream")
+        try self.check(nghttp3_conn_bind_qpack_streams(self.handle, encoder, decoder), "nghttp3_conn_bind_qpack_streams")
+    }
+
+    // MARK: Receiving
+
+    /// Takes the next bytes of a stream.
+    /// - Throws: what ends the connection.
+    package func receive(_ bytes: ByteBuffer, on streamID: Int64, isFinal: Bool) throws(HTTP3Error) {
+        let consumed = bytes.withUnsafeReadableBytes { bytes in
+            nghttp3_conn_read_stream(
+                self.handle,
+                streamID,
+                bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
+                bytes.count,
+                isFinal ? 1 : 0
+            )
+        }
+        guard consumed >= 0 else { throw self.error(Int32(consumed), "nghttp3_conn_read_stream") }
+        if consumed > 0 { self.credits.append((streamID, Int(consumed))) }
+    }
+
+    package func nextEvent() -> HTTP3Event? { self.events.popFirst() }
+
+    /// Flow-control credit to return to the peer: frame headers, field sections and data, all of which are taken on
+    /// arrival.
+    package func nextCredit() -> (streamID: Int64, count: Int)? { self.credits.popFirst() }
+
+    /// The transport's stream is gone.
+    package func streamClosed(_ streamID: Int64, code: HTTP3ErrorCode) throws(HTTP3Error) {
+        self.bodies[streamID] = nil
+        self.sections[streamID] = nil
+        let result = nghttp3_conn_close_stream(self.handle, streamID, code.rawValue)
+        guard result != NGHTTP3_ERR_STREAM_NOT_FOUND else { return }
+        // The end of a critical stream is an error that the library reports here (RFC 9114 § 6.2.1).
+        try self.check(result, "nghttp3_conn_close_stream")
+    }
+
+    /// This end asked the peer to stop sending, or the peer reset the stream: nothing more will be read.
+    package func stopReading(_ streamID: Int64) {
+        _ = nghttp3_conn_shutdown_stream_read(self.handle, streamID)
+    }
+
+    /// The peer stopped the stream, or this end reset it: nothing more will be sent.
+    package func stopWriting(_ streamID: Int64) {
+        self.bodies[streamID] = nil
+        nghttp3_conn_shutdown_stream_write(self.handle, streamID)
+    }
+
+    // MARK: Messages
+
+    /// Sends a request's header section. The stream stays open for `send`, unless `isFinal`.
+    package func submit(_ request: HTTPRequest, on streamID: Int64, isFinal: Bool) throws(HTTP3Error) {
+        let body = isFinal ? nil : self.makeBody(streamID)
+        let result = withFieldLines(request.fieldLines) { lines, count in
+            withDataReader { reader in
+                nghttp3_conn_submit_request(self.handle, streamID, lines, count, body == nil ? nil : reader, nil)
+            }
+        }
+        try self.check(result, "nghttp3_conn_submit_request")
+    }
+
+    /// Sends a response's header section. The stream stays open for `send`, unless `isFinal`.
+    package func submit(_ response: HTTPResponse, on streamID: Int64, isFinal: Bool) throws(HTTP3Error) {
+        let body = isFinal ? nil : self.makeBody(streamID)
+        let result = withFieldLines(response.fieldLines) { lines, count in
+            withDataReader { reader in
+                nghttp3_conn_submit_response(self.handle, streamID, lines, count, body == nil ? nil : reader)
+            }
+        }
+        try self.check(result, "nghttp3_conn_submit_response")
+    }
+
+    /// Queues data of a message, and its end. Without a message, or after its end, it is dropped.
+    package func send(_ data: ByteBuffer, on streamID: Int64, isFinal: Bool = false) {
+        guard let body = self.bodies[streamID], !body.isFinished else { return }
+        if data.readableBytes > 0 { body.waiting.append(data) }
+        body.isFinished = isFinal
+        _ = nghttp3_conn_resume_stream(self.handle, streamID)
+    }
+
+    /// Tells the peer to send no more requests: those on the way are still served (RFC 9114 § 5.2).
+    package func announceShutdown() throws(HTTP3Error) {
+        try self.check(nghttp3_conn_submit_shutdown_notice(self.handle), "nghttp3_conn_submit_shutdown_notice")
+    }
+
+    private func makeBody(_ streamID: Int64) -> OutgoingBody {
+        let body = OutgoingBody()
+        self.bodies[streamID] = body
+        return body
+    }
+
+    // MARK: Sending
+
+    /// The next bytes to send, or nil when there are none. The receiver keeps them until they are acknowledged.
+    package func nextOutput() throws(HTTP3Error) -> (streamID: Int64, bytes: ByteBuffer, isFinal: Bool)? {
+        var streamID: Int64 = -1
+        var isFinal: Int32 = 0
+        var bytes = ByteBuffer()
+        let result = withUnsafeTemporaryAllocation(of: nghttp3_vec.self, capacity: Self.maxVectors) { vectors in
+            let count = nghttp3_conn_writev_stream(
+                self.handle,
+                &streamID,
+                &isFinal,
+                vectors.baseAddress,
+                vectors.count
+            )
+            guard count >= 0, streamID >= 0 else { return Int32(truncatingIfNeeded: count) }
+            for vector in vectors[..<count] {
+                bytes.writeBytes(UnsafeRawBufferPointer(start: vector.base, count: vector.len))
+            }
+            let added = nghttp3_conn_add_write_offset(self.handle, streamID, bytes.readableBytes)
+            guard added == 0 else { return added }
+            return nghttp3_conn_add_ack_offset(self.handle, streamID, UInt64(bytes.readableBytes))
+        }
+        try self.check(result, "nghttp3_conn_writev_stream")
+        guard streamID >= 0 else { return nil }
+        if streamID == self.controlStreamID { bytes = self.splicer.process(bytes) }
+        return (streamID, bytes, isFinal != 0)
+    }
+
+    /// The transport holds enough of this stream's data for now.
+    package func block(_ streamID: Int64) {
+        nghttp3_conn_block_stream(self.handle, streamID)
+    }
+
+    package func unblock(_ streamID: Int64) {
+        _ = nghttp3_conn_unblock_stream(self.handle, streamID)
+    }
+
+    // MARK: Result codes
+
+    private func check(_ result: Int32, _ call: StaticString) throws(HTTP3Error) {
+        guard result < 0 else { return }
+        throw self.error(result, call)
+    }
+
+    private func error(_ result: Int32, _ call: StaticString) -> HTTP3Error {
+        HTTP3Error(
+            HTTP3ErrorCode(rawValue: nghttp3_err_infer_quic_app_error_code(result)),
+            "\(call): \(String(cString: nghttp3_strerror(result)))"
+        )
+    }
+}
+
+/// The body of a message that is being sent.
+final class OutgoingBody {
+    var waiting: Deque<ByteBuffer> = []
+    var isFinished = false
+    /// What the library was given. Its bytes stay in place until they have been copied out again.
+    private var lent: Deque<ByteBuffer> = []
+    private var releasedOfFirst = 0
+
+    /// The next chunk, which stays in place until it is released.
+    func lend() -> ByteBuffer? {
+        guard let chunk = self.waiting.popFirst() else { return nil }
+        self.lent.append(chunk)
+        return chunk
+    }
+
+    /// The library has no more use for that many bytes of what it was lent.
+    func release(_ count: Int) {
+        self.releasedOfFirst += count
+        while let first = self.lent.first, self.releasedOfFirst >= first.readableBytes {
+            self.releasedOfFirst -= first.readableBytes
+            self.lent.removeFirst()
+        }
+    }
+}
