@@ -10,7 +10,7 @@ package struct HTTP3ErrorCode: Hashable, Sendable {
     package static var generalProtocolError: Self { Self(rawValue: 0x101) }
     package static var internalError: Self { Self(rawValue: 0x102) }
     /// The end of a connection or stream, without an error.
-    package static var noError: Self { Self(rawValue: 0x100) }
+    package static var h3NoError: Self { Self(rawValue: 0x100) }
     /// The peer asks for more than this end is willing to spend.
     package static var excessiveLoad: Self { Self(rawValue: 0x107) }
     package static var idError: Self { Self(rawValue: 0x108) }

@@ -61,7 +61,7 @@ public struct Mailbox<Element: Sendable>: AsyncSequence, Sendable {
         let made = NIOAsyncSequenceProducer.makeSequence(
             elementType: Element.self,
             backPressureStrategy: Strategy(lowWatermark: lowWatermark, highWatermark: highWatermark),
-            finishOnDeinit: false,
+            finishOnDeinit: true,
             delegate: Delegate(onDemand: onDemand, onTermination: onTermination)
         )
         self.producer = made.sequence

@@ -70,6 +70,18 @@ extension Connection {
         ngtcp2_conn_extend_max_offset(self.handle, UInt64(count))
     }
 
+    /// Lets the peer open another stream in place of one that has closed (RFC 9000 § 4.6).
+    ///
+    /// The owner calls it once for each stream of the peer's, when it has closed *and* the application has taken it: so
+    /// a peer cannot open streams faster than they are accepted.
+    package func allowAnotherStream(_ direction: StreamDirection) {
+        guard self.isOpen else { return }
+        switch direction {
+        case .bidirectional: ngtcp2_conn_extend_max_streams_bidi(self.handle, 1)
+        case .unidirectional: self.allowUnidirectionalStream()
+        }
+    }
+
     /// The sending side of a stream; that of a stream which the peer opened is made when first needed.
     private func sendingStream(_ id: StreamID) -> Stream {
         if let stream = self.streams[id] { return stream }
@@ -122,7 +134,6 @@ extension Connection {
             stream.fin = .reset
         }
         self.events.append(.streamClosed(id))
-        if self.isPeerInitiated(id) { self.endedPeerStreams.append(id.direction) }
     }
 
     /// Stands in for the `stream_close` that the older library generation does not deliver.
@@ -131,8 +142,6 @@ extension Connection {
         guard self.abandonedStreams.remove(id) == nil else { return }
         self.streamClosed(id, code: nil)
     }
-
-    private func isPeerInitiated(_ id: StreamID) -> Bool { id.isServerInitiated != self.isServer }
 
     // MARK: Between the library's calls
 
@@ -157,14 +166,6 @@ extension Connection {
             stream.isBlocked = false
             self.enqueue(stream)
         }
-        // RFC 9000 § 4.6: a stream that has ended makes room for another one.
-        for direction in self.endedPeerStreams {
-            switch direction {
-            case .bidirectional: ngtcp2_conn_extend_max_streams_bidi(self.handle, 1)
-            case .unidirectional: self.allowUnidirectionalStream()
-            }
-        }
-        self.endedPeerStreams.removeAll(keepingCapacity: true)
     }
 
     private func allowUnidirectionalStream() {

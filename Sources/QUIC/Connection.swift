@@ -36,7 +36,6 @@ package final class Connection {
     var blockedStreams: Deque<Stream> = []
     /// Peer's unidirectional streams that were counted as ended when they were stopped.
     var abandonedStreams: Set<StreamID> = []
-    var endedPeerStreams: [StreamDirection] = []
     var endedUnidirectionalCount = 0
 
     /// The life of a connection (RFC 9000 § 10). Each ending holds what only it needs.

@@ -7,6 +7,8 @@ package struct StreamID: Hashable, Sendable, Comparable {
     }
 
     package var isServerInitiated: Bool { self.rawValue & 1 == 1 }
+    /// Whether the peer of a server, or of a client, opened it.
+    package func isPeerInitiated(isServer: Bool) -> Bool { self.isServerInitiated != isServer }
     package var direction: StreamDirection { self.rawValue & 2 == 0 ? .bidirectional : .unidirectional }
 
     package static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }

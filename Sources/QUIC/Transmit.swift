@@ -7,6 +7,13 @@ package struct Transmit {
     package let bytes: UnsafeRawBufferPointer
     /// The size of each packet but the last, in bytes.
     package let segmentSize: Int
+
+    package init(path: NetworkPath, ecn: UInt8, bytes: UnsafeRawBufferPointer, segmentSize: Int) {
+        self.path = path
+        self.ecn = ecn
+        self.bytes = bytes
+        self.segmentSize = segmentSize
+    }
 }
 
 /// What became of a run.

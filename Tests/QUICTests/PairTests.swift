@@ -133,6 +133,9 @@ struct PairTests {
         #expect(throws: QUICError.self) { try pair.clientConnection.openStream(.unidirectional) }
         pair.clientConnection.write(ByteBuffer(string: "x"), to: first, finish: true)
         pair.run(for: .seconds(2))
+        #expect(throws: QUICError.self) { try pair.clientConnection.openStream(.unidirectional) }
+        pair.serverConnection!.allowAnotherStream(.unidirectional)
+        pair.run(for: .seconds(2))
         #expect(throws: Never.self) { try pair.clientConnection.openStream(.unidirectional) }
     }
 

@@ -1,0 +1,188 @@
+public import Credentials
+import HTTPSemantics
+public import HTTPTypes
+public import Logging
+public import NIOCore
+import NIOPosix
+import QUIC
+
+/// A WebTransport client (draft-ietf-webtrans-http3). Each session has a QUIC connection of its own, as in browsers.
+///
+/// `withSession` is for one session; `bind` makes a client whose sessions share one UDP socket.
+public final class WebTransportClient: Sendable {
+    /// How a client behaves.
+    public struct Configuration: Sendable {
+        /// How the server's certificate is checked.
+        public var credentials: ClientCredentials
+        public var transport = TransportOptions()
+        /// Time for handshake and answer together.
+        public var connectTimeout = TimeAmount.seconds(10)
+
+        public init(credentials: ClientCredentials) {
+            self.credentials = credentials
+        }
+    }
+
+    private let endpoint: NIOLoopBound<UDPEndpoint>
+    private let configuration: Configuration
+    private let isIPv6: Bool
+
+    /// Opens a UDP socket for connections to addresses of one family.
+    public static func bind(
+        configuration: Configuration,
+        eventLoop: any EventLoop,
+        isIPv6: Bool = true,
+        logger: Logger
+    ) async throws -> WebTransportClient {
+        // An IPv6 socket reaches IPv4 addresses in their mapped form too.
+        let address = try SocketAddress(ipAddress: isIPv6 ? "::" : "0.0.0.0", port: 0)
+        let endpoint = try await eventLoop.flatSubmit {
+            eventLoop.makeCompletedFuture {
+                let endpoint = try UDPEndpoint(
+                    eventLoop: eventLoop,
+                    core: Endpoint(index: UInt8.random(in: .min ... .max), secrets: EndpointSecrets(), server: nil),
+                    address: address,
+                    sharesPort: false,
+                    logger: logger
+                ) { quic, _ in preconditionFailure("a client accepts no connection: \(quic)") }
+                return NIOLoopBound(endpoint, eventLoop: eventLoop)
+            }.flatMap { endpoint in endpoint.value.open().map { @Sendable _ in endpoint } }
+        }.get()
+        return WebTransportClient(endpoint: endpoint, configuration: configuration, isIPv6: isIPv6)
+    }
+
+    private init(endpoint: NIOLoopBound<UDPEndpoint>, configuration: Configuration, isIPv6: Bool) {
+        self.endpoint = endpoint
+        self.configuration = configuration
+        self.isIPv6 = isIPv6
+    }
+
+    /// Opens a session, gives it to `body`, and closes it and the socket when that returns or throws.
+    /// - Parameters:
+    ///   - url: `https://host[:port]/path[?query]`.
+    ///   - fields: further request header fields, such as `Origin`.
+    ///   - subprotocols: application protocols to offer (WT-Available-Protocols).
+    /// - Throws: `WebTransportError` that says why there is no session, or what `body` throws.
+    public static func withSession<Result: Sendable>(
+        to url: String,
+        configuration: Configuration,
+        fields: HTTPFields = [:],
+        subprotocols: [String] = [],
+        eventLoopGroup: any EventLoopGroup,
+        logger: Logger = Logger(label: "apus.client"),
+        _ body: @Sendable (WebTransportSession) async throws -> Result
+    ) async throws -> Result {
+        let client = try await Self.bind(
+            configuration: configuration,
+            eventLoop: eventLoopGroup.next(),
+            logger: logger
+        )
+        do {
+            let session = try await client.connect(to: url, fields: fields, subprotocols: subprotocols)
+            let result = try await body(session)
+            session.close()
+            await client.close()
+            return result
+        } catch {
+            await client.close()
+            throw error
+        }
+    }
+
+    /// Opens a session. Close it, or the client, in the end.
+    public func connect(
+        to url: String,
+        fields: HTTPFields = [:],
+        subprotocols: [String] = []
+    ) async throws -> WebTransportSession {
+        guard let target = SessionURL(url), target.scheme == "https" else {
+            throw WebTransportError(
+                .invalidURL,
+                "\(url.debugDescription) is not a WebTransport URL; write https://host:port/path"
+            )
+        }
+        let address = try await resolve(target.host, port: target.port)
+        var request = HTTPRequest(
+            method: .connect,
+            scheme: "https",
+            authority: target.authority,
+            path: target.path,
+            headerFields: fields
+        )
+        request.extendedConnectProtocol = "webtransport"
+        request.headerFields[.webTransportDraft02] = "1"
+        if !subprotocols.isEmpty {
+            request.headerFields[.webTransportAvailableProtocols] =
+                subprotocols.map { "\"\($0)\"" }.joined(separator: ", ")
+        }
+        return try await self.open(request, to: address, serverName: target.host)
+    }
+
+    private func open(
+        _ request: HTTPRequest,
+        to address: SocketAddress,
+        serverName: String
+    ) async throws -> WebTransportSession {
+        let (endpoint, configuration, isIPv6) = (self.endpoint, self.configuration, self.isIPv6)
+        let loop = endpoint.eventLoop
+        let promise = loop.makePromise(of: WebTransportSession.self)
+        loop.execute {
+            do {
+                guard let remote = NetworkAddress(isIPv6 ? try address.mappedToIPv6() : address) else {
+                    throw WebTransportError(.invalidURL, "\(address) is not an IP address")
+                }
+                let client = ClientConfiguration(
+                    transport: configuration.transport.quic,
+                    credentials: configuration.credentials,
+                    serverName: serverName,
+                    applicationProtocols: ["h3"]
+                )
+                let request = ClientRequest(head: request, promise: promise)
+                let connection = try endpoint.value.connect(to: remote, configuration: client) {
+                    PeerConnection(quic: $0, endpoint: $1, role: .client(request))
+                }
+                let bound = NIOLoopBound((request, connection), eventLoop: loop)
+                let timeout = loop.scheduleTask(in: configuration.connectTimeout) {
+                    bound.value.0.fail(.connectTimedOut(address, after: configuration.connectTimeout))
+                    bound.value.1.close(code: 0x100, reason: "")
+                }
+                promise.futureResult.whenComplete { result in
+                    timeout.cancel()
+                    if case .failure = result { bound.value.1.close(code: 0x100, reason: "") }
+                }
+            } catch {
+                promise.fail(error)
+            }
+        }
+        return try await withTaskCancellationHandler {
+            try await promise.futureResult.get()
+        } onCancel: {
+            promise.fail(CancellationError())
+        }
+    }
+
+    /// Closes all sessions and the socket.
+    public func close() async {
+        let endpoint = self.endpoint
+        // A socket that is closed already is what we want.
+        try? await endpoint.eventLoop.flatSubmit { endpoint.value.close() }.get()
+    }
+}
+
+extension WebTransportError {
+    fileprivate static func connectTimedOut(_ address: SocketAddress, after time: TimeAmount) -> Self {
+        Self(
+            .timedOut,
+            "no session within \(time.nanoseconds / 1_000_000_000) s: \(address) does not answer over UDP; "
+                + "check that the server runs and that no firewall blocks UDP"
+        )
+    }
+}
+
+extension SocketAddress {
+    /// `::ffff:a.b.c.d` for an IPv4 address (RFC 4291 § 2.5.5.2), for use on a dual-stack socket.
+    fileprivate func mappedToIPv6() throws -> SocketAddress {
+        guard self.protocol == .inet, let ip = self.ipAddress, let port = self.port else { return self }
+        return try SocketAddress(ipAddress: "::ffff:\(ip)", port: port)
+    }
+}

@@ -1,0 +1,35 @@
+import HTTP3
+import NIOCore
+
+/// A stream that the peer opened: first its bytes decide whose it is, then they go there.
+///
+/// The peer may open another one in its place when it has closed *and* the application has taken it.
+final class IncomingStream {
+    var kind: Kind
+    var isClosed = false
+    /// Whether the application has it, or never will.
+    var isTaken = false
+
+    enum Kind {
+        /// Its first bytes have not arrived yet.
+        case typing
+        case http3
+        /// The peer's control stream, which begins with its SETTINGS.
+        case control
+        /// Of a session.
+        case webTransport(ReceiveStreamCore)
+        /// Rejected; what still arrives is thrown away.
+        case discarded
+    }
+
+    private var typing: StreamTyping
+
+    init(isUnidirectional: Bool) {
+        self.kind = .typing
+        self.typing = StreamTyping(isUnidirectional: isUnidirectional)
+    }
+
+    func type(_ bytes: ByteBuffer, isFinal: Bool) -> StreamTyping.Verdict {
+        self.typing.process(bytes, isFinal: isFinal)
+    }
+}

@@ -1,0 +1,211 @@
+import HTTP3
+import HTTPSemantics
+import HTTPTypes
+import Logging
+import NIOCore
+import QUIC
+import WebTransportCore
+
+// Requests and responses: resources, and the CONNECT that begins a session.
+
+extension PeerConnection {
+    func dispatch(_ event: HTTP3Event) throws(HTTP3Error) {
+        switch event {
+        case .request(let streamID, let request):
+            guard case .server(let context) = self.role else { return }
+            if request.method == .connect {
+                try self.connectReceived(streamID, request, context)
+            } else {
+                try self.answer(streamID, request, with: context.resources)
+            }
+        case .response(let streamID, let response):
+            if case .client(let request) = self.role { self.responseReceived(streamID, response, to: request) }
+        case .fieldsTooLarge(let streamID):
+            try self.respond(HTTPResponse(status: .requestHeaderFieldsTooLarge), on: streamID)
+        case .data(let streamID, let bytes):
+            self.sessions[streamID]?.capsuleBytesReceived(bytes)
+        case .end(let streamID):
+            self.sessions[streamID]?.requestStreamFinished()
+        case .resetDemanded(let streamID, let code):
+            self.quic.reset(StreamID(rawValue: streamID), code: code)
+        case .stopDemanded(let streamID, let code):
+            self.quic.stopSending(StreamID(rawValue: streamID), code: code)
+        case .goaway:
+            for session in self.sessions.values { session.drainReceived() }
+        }
+    }
+
+    private func respond(_ response: HTTPResponse, on streamID: Int64) throws(HTTP3Error) {
+        try self.http3?.submit(response, on: streamID, isFinal: true)
+        self.markDirty()
+    }
+
+    // MARK: Resources
+
+    private func answer(
+        _ streamID: Int64,
+        _ request: HTTPRequest,
+        with resources: ResourceHandler
+    ) throws(HTTP3Error) {
+        guard request.method == .get || request.method == .head else {
+            var response = HTTPResponse(status: .methodNotAllowed)
+            response.headerFields[.allow] = "GET, HEAD"
+            try self.respond(response, on: streamID)
+            return
+        }
+        let resource = resources(request)
+        var head = resource.head
+        head.headerFields[.contentLength] = String(resource.body.readableBytes)
+        let hasBody = request.method == .get && resource.body.readableBytes > 0
+        try self.http3?.submit(head, on: streamID, isFinal: !hasBody)
+        if hasBody { self.http3?.send(resource.body, on: streamID, isFinal: true) }
+        self.markDirty()
+    }
+
+    // MARK: Sessions of a server
+
+    /// The peer's SETTINGS decide what may begin.
+    func peerSettingsMayHaveArrived() throws(HTTP3Error) {
+        guard let settings = self.peerSettings else { return }
+        switch self.role {
+        case .server(let context):
+            let held = self.heldRequests
+            self.heldRequests.removeAll()
+            for (streamID, request) in held { try self.connectReceived(streamID, request, context) }
+        case .client(let request):
+            if let why = Negotiation.reasonAgainstServer(settings: settings) {
+                request.fail(.notSupported(why))
+                self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "")
+            } else {
+                try self.submit(request)
+            }
+        }
+    }
+
+    private func connectReceived(
+        _ streamID: Int64,
+        _ request: HTTPRequest,
+        _ context: ServerContext
+    ) throws(HTTP3Error) {
+        guard self.peerSettings != nil else {
+            // RFC 9114 allows 128 requests and more; a client that says nothing of itself gets few.
+            guard self.heldRequests.count < 16 else {
+                throw HTTP3Error(.excessiveLoad, "requests for sessions before SETTINGS")
+            }
+            self.heldRequests.append((streamID, request))
+            return
+        }
+        switch self.decide(on: request, context) {
+        case .refuse(let status, let reason):
+            self.logRefusal(request, status: status, reason: reason)
+            self.remember(endedSession: streamID)
+            self.rejectEarlyArrivals(of: streamID)
+            try self.respond(HTTPResponse(status: status), on: streamID)
+        case .accept(let subprotocol, let fields):
+            let session = SessionCore(id: streamID, request: request, connection: self)
+            var response = HTTPResponse(status: .ok, headerFields: fields)
+            if request.headerFields[.webTransportDraft02] != nil { response.headerFields[.webTransportDraft] = "draft02" }
+            if let subprotocol {
+                // draft-ietf-webtrans-http3 § 3.3: a structured-field string.
+                response.headerFields[.webTransportProtocol] = "\"\(subprotocol)\""
+            }
+            try self.http3?.submit(response, on: streamID, isFinal: false)
+            self.sessions[streamID] = session
+            self.hasCarriedSession = true
+            session.established(response: response, subprotocol: subprotocol)
+            self.updateReaping()
+            self.deliverEarlyArrivals(to: session)
+            context.sessionCount.add(1)
+            if !context.offer(session.handle) { session.close(SessionClose()) }
+            self.markDirty()
+        }
+    }
+
+    private func decide(on request: HTTPRequest, _ context: ServerContext) -> SessionAdmission {
+        guard Negotiation.protocols.contains(request.extendedConnectProtocol ?? "") else {
+            // RFC 9220 § 3.
+            return .refuse(.notImplemented, reason: "CONNECT for protocol \(request.extendedConnectProtocol ?? "none")")
+        }
+        guard request.scheme == "https", request.path != nil, let authority = request.authority else {
+            return .refuse(.badRequest, reason: "CONNECT without scheme https, a path and an authority")
+        }
+        do {
+            try context.originPolicy.check(origin: request.headerFields[.origin], authority: authority)
+        } catch {
+            return .refuse(.forbidden, reason: error.description)
+        }
+        // Without session flow control a connection carries one session at a time (draft-ietf-webtrans-http3 § 5.1).
+        guard self.sessions.isEmpty else {
+            return .refuse(.tooManyRequests, reason: "this connection already carries a session")
+        }
+        guard context.sessionCount.value < context.maxSessions else {
+            return .refuse(
+                .tooManyRequests,
+                reason: "the server already has \(context.maxSessions) sessions; raise --max-sessions to allow more"
+            )
+        }
+        return context.admission(request)
+    }
+
+    private func logRefusal(_ request: HTTPRequest, status: HTTPResponse.Status, reason: String) {
+        // At notice, because whoever sees "Opening handshake failed" in a browser needs to find out why.
+        self.logger.notice(
+            "WebTransport session refused: \(reason)",
+            metadata: [
+                LoggingKeys.status: "\(status.code)",
+                LoggingKeys.path: "\(request.path ?? "")",
+                LoggingKeys.origin: "\(request.headerFields[.origin] ?? "none")",
+                LoggingKeys.remote: "\(self.quic.path.remote.socketAddress)",
+            ]
+        )
+    }
+
+    // MARK: The session of a client
+
+    private func submit(_ request: ClientRequest) throws(HTTP3Error) {
+        guard !request.isSubmitted, let http3 = self.http3 else { return }
+        request.isSubmitted = true
+        do {
+            let id = try self.quic.openStream(.bidirectional)
+            try http3.submit(request.head, on: id.rawValue, isFinal: false)
+            self.sessions[id.rawValue] = SessionCore(id: id.rawValue, request: request.head, connection: self)
+            self.markDirty()
+        } catch let error as HTTP3Error {
+            throw error
+        } catch {
+            request.fail(.notSupported("the server does not allow a request stream"))
+        }
+    }
+
+    private func responseReceived(_ streamID: Int64, _ response: HTTPResponse, to request: ClientRequest) {
+        guard let session = self.sessions[streamID], !session.isEstablished else { return }
+        guard response.status.kind == .successful else {
+            self.sessions[streamID] = nil
+            session.abandon()
+            request.fail(.refused(response.status))
+            self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "")
+            return
+        }
+        let answered = response.headerFields[.webTransportProtocol]?.trimmingQuotes
+        session.established(response: response, subprotocol: answered)
+        self.deliverEarlyArrivals(to: session)
+        request.succeed(session.handle)
+    }
+}
+
+extension HTTPField.Name {
+    /// Sent by draft-02 clients (Chromium, Firefox).
+    static let webTransportDraft02 = Self("sec-webtransport-http3-draft02")!
+    /// The draft-02 server's answer to it.
+    static let webTransportDraft = Self("sec-webtransport-http3-draft")!
+    /// draft-ietf-webtrans-http3 § 3.3.
+    static let webTransportProtocol = Self("wt-protocol")!
+    /// draft-ietf-webtrans-http3 § 3.3.
+    static let webTransportAvailableProtocols = Self("wt-available-protocols")!
+}
+
+extension String {
+    fileprivate var trimmingQuotes: String {
+        self.count >= 2 && self.hasPrefix("\"") && self.hasSuffix("\"") ? String(self.dropFirst().dropLast()) : self
+    }
+}

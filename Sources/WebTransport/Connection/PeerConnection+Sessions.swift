@@ -1,0 +1,74 @@
+import DequeModule
+import HTTP3
+import LoopConcurrency
+import NIOCore
+import QUIC
+import WebTransportCore
+
+// What sessions ask of their connection.
+
+extension PeerConnection {
+    func sessionEnded(_ session: SessionCore) {
+        guard self.sessions.removeValue(forKey: session.id) != nil else { return }
+        self.remember(endedSession: session.id)
+        if case .server(let context) = self.role { context.sessionCount.add(-1) }
+        self.updateReaping()
+        self.markDirty()
+    }
+
+    /// Gives up a CONNECT stream in both directions.
+    func abortRequest(_ id: Int64, code: HTTP3ErrorCode) {
+        let stream = StreamID(rawValue: id)
+        self.http3?.stopWriting(id)
+        self.quic.stopSending(stream, code: code.rawValue)
+        self.quic.reset(stream, code: code.rawValue)
+        self.markDirty()
+    }
+
+    func reject(_ core: ReceiveStreamCore, code: UInt64) {
+        core.ended(.gone)
+        if let stream = self.incoming[core.id] { self.reject(stream, core.id, code: code) }
+    }
+
+    /// Opens a stream, or waits until the peer allows one.
+    func openStream(
+        _ direction: StreamDirection,
+        of session: SessionCore,
+        promise: EventLoopPromise<OpenedStream>
+    ) {
+        guard session.isEstablished else {
+            promise.fail(WebTransportError.sessionClosed)
+            return
+        }
+        do {
+            let core = try self.openStream(direction, of: session)
+            if direction == .bidirectional { core.counterpart = ReceiveStreamCore(id: core.id, connection: self) }
+            session.opened(core)
+            promise.succeed(OpenedStream(core))
+        } catch where error.code == .streamLimit {
+            let available = self.eventLoop.makePromise(of: Void.self)
+            self.streamWaiters[direction, default: []].append(available)
+            let bound = NIOLoopBound((self, session), eventLoop: self.eventLoop)
+            available.futureResult.whenComplete { result in
+                switch result {
+                case .success: bound.value.0.openStream(direction, of: bound.value.1, promise: promise)
+                case .failure(let error): promise.fail(error)
+                }
+            }
+        } catch {
+            promise.fail(WebTransportError(.connectionClosed, error.message))
+        }
+    }
+}
+
+/// A stream that this end has opened, on its way to another thread.
+struct OpenedStream: Sendable {
+    let sending: NIOLoopBound<SendStreamCore>
+    let receiving: (core: NIOLoopBound<ReceiveStreamCore>, mailbox: Mailbox<ReceiveStreamCore.Item>)?
+
+    init(_ core: SendStreamCore) {
+        let eventLoop = core.connection.eventLoop
+        self.sending = NIOLoopBound(core, eventLoop: eventLoop)
+        self.receiving = core.counterpart.map { (NIOLoopBound($0, eventLoop: eventLoop), $0.mailbox) }
+    }
+}

@@ -1,0 +1,242 @@
+import HTTP3
+import NIOCore
+import QUIC
+import WebTransportCore
+
+// Streams: whose they are, and where their bytes go.
+
+extension PeerConnection {
+    func receive(_ bytes: ByteBuffer, on id: StreamID, isFinal: Bool) throws(HTTP3Error) {
+        guard id.isPeerInitiated(isServer: self.quic.isServer) else {
+            // The peer's half of a bidirectional stream that this end opened.
+            if let stream = self.sendStreams[id]?.counterpart {
+                stream.received(bytes, isFinal: isFinal)
+            } else {
+                try self.receiveHTTP3(bytes, on: id, isFinal: isFinal)
+            }
+            return
+        }
+        let stream = self.incoming[id] ?? self.addIncoming(id)
+        switch stream.kind {
+        case .typing:
+            try self.type(stream, bytes, on: id, isFinal: isFinal)
+        case .http3:
+            try self.receiveHTTP3(bytes, on: id, isFinal: isFinal)
+        case .control:
+            try self.receiveControl(bytes, on: id, isFinal: isFinal)
+        case .webTransport(let core):
+            core.received(bytes, isFinal: isFinal)
+        case .discarded:
+            self.quic.consumed(bytes.readableBytes, of: id)
+        }
+    }
+
+    private func addIncoming(_ id: StreamID) -> IncomingStream {
+        let stream = IncomingStream(isUnidirectional: id.direction == .unidirectional)
+        self.incoming[id] = stream
+        return stream
+    }
+
+    private func type(
+        _ stream: IncomingStream,
+        _ bytes: ByteBuffer,
+        on id: StreamID,
+        isFinal: Bool
+    ) throws(HTTP3Error) {
+        switch stream.type(bytes, isFinal: isFinal) {
+        case .undecided:
+            return
+        case .webTransport(let sessionID, let headerSize, let rest):
+            self.quic.consumed(headerSize, of: id)
+            try self.webTransportStream(stream, id, of: sessionID, rest: rest, isFinal: isFinal)
+        case .http3(let replay, let type):
+            stream.isTaken = true
+            if id.direction == .unidirectional, type == 0 {
+                stream.kind = .control
+                try self.receiveControl(replay, on: id, isFinal: isFinal)
+            } else {
+                stream.kind = .http3
+                try self.receiveHTTP3(replay, on: id, isFinal: isFinal)
+            }
+        }
+    }
+
+    // MARK: WebTransport
+
+    private func webTransportStream(
+        _ stream: IncomingStream,
+        _ id: StreamID,
+        of sessionID: Int64,
+        rest: ByteBuffer,
+        isFinal: Bool
+    ) throws(HTTP3Error) {
+        guard sessionID % 4 == 0 else {
+            // draft-ietf-webtrans-http3 § 4: a session ID is that of a client-initiated bidirectional stream.
+            throw HTTP3Error(.idError, "a stream names session \(sessionID), which cannot be one")
+        }
+        if let session = self.sessions[sessionID], session.isEstablished {
+            self.deliver(stream, id, to: session, rest: rest, isFinal: isFinal)
+        } else if self.endedSessions.contains(sessionID) {
+            self.reject(stream, id, code: WebTransportErrorCode.sessionGone)
+            self.quic.consumed(rest.readableBytes, of: id)
+        } else {
+            // Its data waits with it, bounded by flow control: no credit is returned meanwhile.
+            let core = ReceiveStreamCore(id: id, connection: self)
+            stream.kind = .webTransport(core)
+            guard self.early.hold((id, rest, isFinal), for: sessionID) else {
+                self.reject(stream, id, code: WebTransportErrorCode.bufferedStreamRejected)
+                self.quic.consumed(rest.readableBytes, of: id)
+                return
+            }
+            core.received(rest, isFinal: isFinal)
+        }
+    }
+
+    private func deliver(
+        _ stream: IncomingStream,
+        _ id: StreamID,
+        to session: SessionCore,
+        rest: ByteBuffer,
+        isFinal: Bool
+    ) {
+        let core = ReceiveStreamCore(id: id, connection: self)
+        stream.kind = .webTransport(core)
+        session.streamArrived(core)
+        core.received(rest, isFinal: isFinal)
+    }
+
+    /// A session has begun: what came early for it.
+    func deliverEarlyArrivals(to session: SessionCore) {
+        let held = self.early.take(session.id)
+        for (id, _, _) in held.streams {
+            guard case .webTransport(let core) = self.incoming[id]?.kind else { continue }
+            session.streamArrived(core)
+        }
+        for datagram in held.datagrams { session.datagrams.offer(datagram) }
+    }
+
+    /// A session was refused: what came early for it.
+    func rejectEarlyArrivals(of sessionID: Int64) {
+        for (id, _, _) in self.early.take(sessionID).streams {
+            guard let stream = self.incoming[id] else { continue }
+            if case .webTransport(let core) = stream.kind { core.ended(.gone) }
+            self.reject(stream, id, code: WebTransportErrorCode.sessionGone)
+        }
+    }
+
+    func reject(_ stream: IncomingStream, _ id: StreamID, code: UInt64) {
+        stream.kind = .discarded
+        self.quic.stopSending(id, code: code)
+        if id.direction == .bidirectional { self.quic.reset(id, code: code) }
+        self.taken(id)
+    }
+
+    /// The application has the stream, or never will.
+    func taken(_ id: StreamID) {
+        guard let stream = self.incoming[id], !stream.isTaken else { return }
+        stream.isTaken = true
+        if stream.isClosed { self.forget(id) }
+    }
+
+    func receiveDatagram(_ frame: ByteBuffer) throws(HTTP3Error) {
+        let datagram = try HTTPDatagram(frame)
+        if let session = self.sessions[datagram.streamID], session.isEstablished {
+            session.datagrams.offer(datagram.payload)
+        } else if !self.endedSessions.contains(datagram.streamID) {
+            self.early.hold(datagram.payload, for: datagram.streamID)
+        }
+    }
+
+    // MARK: HTTP/3
+
+    private func receiveControl(_ bytes: ByteBuffer, on id: StreamID, isFinal: Bool) throws(HTTP3Error) {
+        if self.peerSettings == nil {
+            var frames = bytes
+            // The stream type, which is the first byte and zero, is not part of the frames.
+            if !self.hasSeenControlType {
+                frames.moveReaderIndex(forwardBy: 1)
+                self.hasSeenControlType = true
+            }
+            if let settings = try self.settingsReader.process(frames) {
+                // nghttp3 rejects duplicates.
+                self.peerSettings = Dictionary(
+                    settings.map { ($0.identifier.rawValue, $0.value) },
+                    uniquingKeysWith: { first, _ in first }
+                )
+            }
+        }
+        try self.receiveHTTP3(bytes, on: id, isFinal: isFinal)
+        try self.peerSettingsMayHaveArrived()
+    }
+
+    private func receiveHTTP3(_ bytes: ByteBuffer, on id: StreamID, isFinal: Bool) throws(HTTP3Error) {
+        guard let http3 = self.http3 else { return }
+        try http3.receive(bytes, on: id.rawValue, isFinal: isFinal)
+        while let event = http3.nextEvent() { try self.dispatch(event) }
+        while let credit = http3.nextCredit() {
+            self.quic.consumed(credit.count, of: StreamID(rawValue: credit.streamID))
+        }
+    }
+
+    // MARK: Ends
+
+    func streamReset(_ id: StreamID, code: UInt64) {
+        let applicationCode = ApplicationErrorCode.applicationCode(for: code)
+        if let stream = self.sendStreams[id]?.counterpart {
+            stream.ended(.reset(applicationCode))
+        } else if case .webTransport(let core) = self.incoming[id]?.kind {
+            core.ended(.reset(applicationCode))
+        } else {
+            self.http3?.stopReading(id.rawValue)
+            self.sessions[id.rawValue]?.requestStreamReset(code: code)
+        }
+    }
+
+    func streamClosed(_ id: StreamID) throws(HTTP3Error) {
+        if let stream = self.sendStreams.removeValue(forKey: id) { stream.closed() }
+        if let stream = self.incoming[id] {
+            stream.isClosed = true
+            switch stream.kind {
+            case .http3, .control:
+                try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
+            case .webTransport(let core):
+                core.closed()
+            case .typing:
+                stream.isTaken = true
+            case .discarded:
+                break
+            }
+            if stream.isTaken { self.forget(id) }
+        } else if !id.isPeerInitiated(isServer: self.quic.isServer) {
+            try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
+        }
+        self.sessions[id.rawValue]?.requestStreamClosed()
+    }
+
+    private func forget(_ id: StreamID) {
+        self.incoming[id] = nil
+        self.quic.allowAnotherStream(id.direction)
+        self.markDirty()
+    }
+
+    // MARK: Streams of our own
+
+    /// Opens a stream of a session and queues its header.
+    /// - Throws: `QUICError` with `streamLimit` until the peer allows another one.
+    func openStream(_ direction: StreamDirection, of session: SessionCore) throws(QUICError) -> SendStreamCore {
+        let id = try self.quic.openStream(direction)
+        let header = StreamTyping.header(sessionID: session.id, isUnidirectional: direction == .unidirectional)
+        let core = SendStreamCore(id: id, connection: self, headerSize: header.readableBytes)
+        self.sendStreams[id] = core
+        self.quic.write(header, to: id)
+        self.markDirty()
+        return core
+    }
+
+    /// The sending half of a bidirectional stream that the peer opened.
+    func replyStream(to id: StreamID) -> SendStreamCore {
+        let core = SendStreamCore(id: id, connection: self, headerSize: 0)
+        self.sendStreams[id] = core
+        return core
+    }
+}

@@ -1,0 +1,224 @@
+import DequeModule
+import HTTP3
+import HTTPTypes
+import Logging
+import NIOCore
+import QUIC
+import WebTransportCore
+
+/// One QUIC connection with HTTP/3 and the WebTransport sessions on it.
+///
+/// It translates: QUIC's events into bytes for HTTP/3 or for a session's streams, HTTP/3's events into requests and
+/// capsules, and their output into QUIC's streams. It belongs to its endpoint's loop.
+final class PeerConnection {
+    let quic: QUIC.Connection
+    /// The endpoint lets go of a connection when it has closed, which ends the cycle.
+    let endpoint: UDPEndpoint
+    let role: Role
+    /// Whether it stands on the endpoint's list of connections that changed.
+    var isDirty = false
+
+    var http3: HTTP3Connection?
+    var settingsReader = PeerSettingsReader()
+    var hasSeenControlType = false
+    var peerSettings: [UInt64: UInt64]?
+    var incoming: [StreamID: IncomingStream] = [:]
+    var sendStreams: [StreamID: SendStreamCore] = [:]
+    /// Established sessions, and those of a client that are not answered yet.
+    var sessions: [Int64: SessionCore] = [:]
+    /// Sessions whose streams may still arrive, the latest last.
+    var endedSessions: Deque<Int64> = []
+    var early = EarlyArrivals<(StreamID, ByteBuffer, isFinal: Bool), ByteBuffer>()
+    /// Requests for a session that came before the client's SETTINGS (draft-ietf-webtrans-http3 § 3.1).
+    var heldRequests: [(streamID: Int64, request: HTTPRequest)] = []
+    /// Writers that wait until the peer allows another stream.
+    var streamWaiters: [StreamDirection: Deque<EventLoopPromise<Void>>] = [:]
+    /// HTTP/3 streams whose output waits for acknowledgements.
+    private var blockedOutput: Set<Int64> = []
+    private var isHalfOpen: Bool
+    var closeReason: ConnectionCloseReason?
+    /// When a connection without a session is closed. Chromium never closes one itself.
+    private var reapDeadline: NIODeadline?
+    var hasCarriedSession = false
+
+    enum Role {
+        case server(ServerContext)
+        case client(ClientRequest)
+    }
+
+    /// Bytes of one stream that may wait for acknowledgement before a writer is suspended, and below which it resumes.
+    /// The high one covers 100 Mbit/s over 80 ms.
+    static let highWatermark = 1 << 20
+    static let lowWatermark = 1 << 19
+    /// Time for a page to open its next session, or to fetch its next resource.
+    private static let lingerTime = TimeAmount.seconds(5)
+    /// As many as webtransport-go remembers.
+    private static let rememberedSessions = 16
+
+    init(quic: QUIC.Connection, endpoint: UDPEndpoint, role: Role) {
+        self.quic = quic
+        self.endpoint = endpoint
+        self.role = role
+        self.isHalfOpen = quic.isServer
+    }
+
+    var eventLoop: any EventLoop { self.endpoint.eventLoop }
+    var logger: Logger { self.endpoint.logger }
+
+    func markDirty() {
+        self.endpoint.markDirty(self)
+    }
+
+    // MARK: Deadlines
+
+    var deadline: NIODeadline? {
+        guard self.quic.isOpen, let reap = self.reapDeadline else { return self.quic.deadline }
+        return self.quic.deadline.map { min($0, reap) } ?? reap
+    }
+
+    func handleTimeout(at now: NIODeadline) {
+        self.quic.handleTimeout(at: now)
+        if let reap = self.reapDeadline, reap <= now { self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "") }
+    }
+
+    /// A connection that has nothing to carry is closed after a while.
+    func updateReaping() {
+        guard case .server = self.role, self.hasCarriedSession else { return }
+        self.reapDeadline = self.sessions.isEmpty ? .now() + Self.lingerTime : nil
+    }
+
+    // MARK: Closing
+
+    func close(code: UInt64, reason: String) {
+        self.reapDeadline = nil
+        self.quic.close(code: code, reason: reason, at: .now())
+        self.markDirty()
+    }
+
+    func fail(_ error: HTTP3Error) {
+        self.logger.debug("connection failed", metadata: [LoggingKeys.error: "\(error)"])
+        self.close(code: error.code.rawValue, reason: error.message)
+    }
+
+    // MARK: Events
+
+    func dispatchEvents() {
+        while let event = self.quic.nextEvent() {
+            do throws(HTTP3Error) {
+                try self.dispatch(event)
+            } catch {
+                self.fail(error)
+            }
+        }
+    }
+
+    private func dispatch(_ event: ConnectionEvent) throws(HTTP3Error) {
+        switch event {
+        case .readyToSend:
+            try self.startHTTP3()
+        case .handshakeCompleted:
+            self.handshakeEnded()
+        case .streamData(let id, let bytes, let isFinal):
+            try self.receive(bytes, on: id, isFinal: isFinal)
+        case .streamReset(let id, let code):
+            self.streamReset(id, code: code)
+        case .stopSending(let id, let code):
+            if let stream = self.sendStreams[id] {
+                stream.stopped(code: code.flatMap(ApplicationErrorCode.applicationCode(for:)))
+            } else {
+                self.http3?.stopWriting(id.rawValue)
+            }
+        case .streamClosed(let id):
+            try self.streamClosed(id)
+        case .acknowledged(let id):
+            self.acknowledged(id)
+        case .streamsAvailable(let direction):
+            self.wakeStreamWaiters(direction)
+        case .datagram(let frame):
+            try self.receiveDatagram(frame)
+        case .closed(let reason):
+            self.connectionClosed(reason)
+        }
+    }
+
+    private func handshakeEnded() {
+        guard self.isHalfOpen else { return }
+        self.isHalfOpen = false
+        self.endpoint.core.handshakeEnded()
+    }
+
+    private func startHTTP3() throws(HTTP3Error) {
+        let settings = Negotiation.offeredSettings.map { Setting(.init(rawValue: $0.identifier), $0.value) }
+        let http3 = try HTTP3Connection(isServer: self.quic.isServer, additionalSettings: settings)
+        do {
+            let control = try self.quic.openStream(.unidirectional)
+            let encoder = try self.quic.openStream(.unidirectional)
+            let decoder = try self.quic.openStream(.unidirectional)
+            try http3.bind(control: control.rawValue, encoder: encoder.rawValue, decoder: decoder.rawValue)
+        } catch let error as HTTP3Error {
+            throw error
+        } catch {
+            // RFC 9114 § 6.2: a peer must allow at least three unidirectional streams.
+            throw HTTP3Error(.generalProtocolError, "the peer does not allow the streams that HTTP/3 needs")
+        }
+        self.http3 = http3
+    }
+
+    private func connectionClosed(_ reason: ConnectionCloseReason) {
+        self.closeReason = reason
+        self.reapDeadline = nil
+        self.handshakeEnded()
+        for session in self.sessions.values { session.connectionClosed(reason) }
+        self.sessions.removeAll()
+        for stream in self.sendStreams.values {
+            stream.failed(.connectionClosed(reason))
+            stream.counterpart?.ended(.gone)
+        }
+        self.sendStreams.removeAll()
+        for case .webTransport(let stream) in self.incoming.values.map(\.kind) { stream.ended(.gone) }
+        self.incoming.removeAll()
+        for waiters in self.streamWaiters.values {
+            for waiter in waiters { waiter.fail(WebTransportError.connectionClosed(reason)) }
+        }
+        self.streamWaiters.removeAll()
+        if case .client(let request) = self.role { request.fail(.connectionClosed(reason)) }
+    }
+
+    func remember(endedSession id: Int64) {
+        if self.endedSessions.count == Self.rememberedSessions { self.endedSessions.removeFirst() }
+        self.endedSessions.append(id)
+    }
+
+    // MARK: Output
+
+    /// Moves HTTP/3's output into QUIC's streams, once a turn.
+    func prepareOutput() {
+        guard let http3 = self.http3, self.quic.isOpen else { return }
+        do throws(HTTP3Error) {
+            while let output = try http3.nextOutput() {
+                let id = StreamID(rawValue: output.streamID)
+                self.quic.write(output.bytes, to: id, finish: output.isFinal)
+                if self.quic.unacknowledgedByteCount(of: id) > Self.highWatermark {
+                    http3.block(output.streamID)
+                    self.blockedOutput.insert(output.streamID)
+                }
+            }
+        } catch {
+            self.fail(error)
+        }
+    }
+
+    private func acknowledged(_ id: StreamID) {
+        let held = self.quic.unacknowledgedByteCount(of: id)
+        if let stream = self.sendStreams[id] {
+            stream.acknowledged(heldByteCount: held)
+        } else if held < Self.lowWatermark, self.blockedOutput.remove(id.rawValue) != nil {
+            self.http3?.unblock(id.rawValue)
+        }
+    }
+
+    private func wakeStreamWaiters(_ direction: StreamDirection) {
+        guard let waiters = self.streamWaiters.removeValue(forKey: direction) else { return }
+        for waiter in waiters { waiter.succeed() }
+    }
+}

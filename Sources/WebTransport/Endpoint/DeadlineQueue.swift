@@ -1,0 +1,49 @@
+import HeapModule
+import NIOCore
+
+/// When each connection wants to be woken, for one timer.
+///
+/// A connection's deadline moves with every packet. Entries are therefore lazy: one that comes due is compared with the
+/// deadline as it is then. A later deadline costs nothing, an earlier one costs a push.
+struct DeadlineQueue<Owner: AnyObject> {
+    private struct Entry: Comparable {
+        var deadline: NIODeadline
+        var owner: Owner
+
+        static func < (left: Self, right: Self) -> Bool { left.deadline < right.deadline }
+        static func == (left: Self, right: Self) -> Bool { left.deadline == right.deadline }
+    }
+
+    private var heap = Heap<Entry>()
+    /// The earliest entry of each owner; others of it are stale.
+    private var scheduled: [ObjectIdentifier: NIODeadline] = [:]
+
+    /// When to look again; nil when nothing is pending. It may be early.
+    var next: NIODeadline? { self.heap.min?.deadline }
+
+    /// `owner` wants to be woken at `deadline`, or not at all.
+    mutating func update(_ owner: Owner, to deadline: NIODeadline?) {
+        guard let deadline else { return }
+        let id = ObjectIdentifier(owner)
+        if let present = self.scheduled[id], present <= deadline { return }
+        self.scheduled[id] = deadline
+        self.heap.insert(Entry(deadline: deadline, owner: owner))
+    }
+
+    /// Takes an owner whose entry has come due. It may turn out that it is not: update it then.
+    mutating func popDue(at now: NIODeadline) -> Owner? {
+        while let first = self.heap.min, first.deadline <= now {
+            self.heap.removeMin()
+            let id = ObjectIdentifier(first.owner)
+            guard self.scheduled[id] == first.deadline else { continue }
+            self.scheduled[id] = nil
+            return first.owner
+        }
+        return nil
+    }
+
+    /// Forgets an owner; what is left of it in the heap is dropped when it comes due.
+    mutating func remove(_ owner: Owner) {
+        self.scheduled[ObjectIdentifier(owner)] = nil
+    }
+}

@@ -1,0 +1,345 @@
+import CUDPSocket
+import Logging
+import NIOCore
+import NIOPosix
+import QUIC
+import WebTransportCore
+
+/// One UDP socket with its connections, on one event loop.
+///
+/// A turn: datagrams are read in batches and fed to their connections, which become dirty; at the end of the batch the
+/// dirty connections' events are dispatched, which may resume tasks on this loop; then, behind those tasks, every dirty
+/// connection writes once. One list, one function that transmits, one timer: the work of a turn is proportional to the
+/// connections that changed.
+final class UDPEndpoint {
+    let eventLoop: any EventLoop
+    let core: QUIC.Endpoint
+    let logger: Logger
+    private let makeConnection: (QUIC.Connection, UDPEndpoint) -> PeerConnection
+    private var socket: UDPSocket
+    private var channel: (any Channel)?
+    private var localAddress: NetworkAddress
+    /// The other endpoints of a server by index, to hand over datagrams that the kernel gave to the wrong one.
+    var siblings: [UInt8: NIOLoopBound<UDPEndpoint>] = [:]
+
+    private var connections: [ObjectIdentifier: PeerConnection] = [:]
+    private var dirty: [PeerConnection] = []
+    private var isTurnScheduled = false
+    private var deadlines = DeadlineQueue<PeerConnection>()
+    private var timer: (deadline: NIODeadline, callback: NIOScheduledCallback)?
+    /// A run that the socket had no room for.
+    private var blockedRun: (bytes: [UInt8], path: NetworkPath, ecn: UInt8, segmentSize: Int)?
+    private let scratch = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: QUIC.Connection.transmitBufferSize,
+        alignment: 16
+    )
+
+    /// Time after which a full socket is tried again. NIO watches the descriptor for reading only.
+    private static let retryDelay = TimeAmount.milliseconds(1)
+    /// Datagrams in one read; 32 of 2 KiB suffice for a loop that is not behind (measured).
+    private static let readBatch = 32
+    /// Larger than any packet that this end lets a peer send on an ordinary path.
+    private static let datagramSlot = 2048
+
+    init(
+        eventLoop: any EventLoop,
+        core: QUIC.Endpoint,
+        address: SocketAddress,
+        sharesPort: Bool,
+        logger: Logger,
+        makeConnection: @escaping (QUIC.Connection, UDPEndpoint) -> PeerConnection
+    ) throws {
+        self.eventLoop = eventLoop
+        self.core = core
+        self.logger = logger
+        self.makeConnection = makeConnection
+        self.socket = try UDPSocket(bindingTo: address, sharesPort: sharesPort)
+        guard let local = NetworkAddress(address) else { preconditionFailure("a UDP socket has an IP address") }
+        self.localAddress = local
+    }
+
+    deinit {
+        self.scratch.deallocate()
+    }
+
+    /// Hands the socket to NIO for reading.
+    /// - Returns: the bound address.
+    func open() -> EventLoopFuture<SocketAddress> {
+        let handler = NIOLoopBound(DatagramReader(endpoint: self), eventLoop: self.eventLoop)
+        return DatagramBootstrap(group: self.eventLoop)
+            .channelOption(.datagramVectorReadMessageCount, value: Self.readBatch)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(
+                .recvAllocator,
+                value: FixedSizeRecvByteBufferAllocator(capacity: Self.readBatch * Self.datagramSlot)
+            )
+            .channelOption(.explicitCongestionNotification, value: true)
+            .channelOption(.receivePacketInfo, value: true)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(handler.value) }
+            }
+            .withBoundSocket(self.socket.descriptor)
+            .assumeIsolated()
+            .flatMapThrowing { channel in
+                self.channel = channel
+                guard let address = channel.localAddress, let local = NetworkAddress(address) else {
+                    throw ChannelError.unknownLocalAddress
+                }
+                self.localAddress = local
+                return address
+            }
+            .nonisolated()
+    }
+
+    // MARK: Receiving
+
+    func read(_ envelope: AddressedEnvelope<ByteBuffer>) {
+        // Nothing can be sent to port 0, and whoever claims to be there wants to see us try.
+        guard envelope.remoteAddress.port != 0, let remote = NetworkAddress(envelope.remoteAddress) else { return }
+        var local = self.localAddress
+        if let destination = envelope.metadata?.packetInfo?.destinationAddress,
+            var address = NetworkAddress(destination)
+        {
+            address.port = local.port
+            local = address
+        }
+        let ecn: UInt8 =
+            switch envelope.metadata?.ecnState {
+            case .transportCapableFlag1: 1
+            case .transportCapableFlag0: 2
+            case .congestionExperienced: 3
+            case .transportNotCapable, nil: 0
+            }
+        self.receive(envelope.data, on: NetworkPath(local: local, remote: remote), ecn: ecn)
+    }
+
+    private func receive(_ datagram: ByteBuffer, on path: NetworkPath, ecn: UInt8) {
+        let disposition = datagram.withUnsafeReadableBytes {
+            self.core.receive($0, on: path, ecn: ecn, at: .now(), scratch: self.scratch)
+        }
+        switch disposition {
+        case .delivered(let connection):
+            if let owner = self.connections[ObjectIdentifier(connection)] { self.markDirty(owner) }
+        case .accepted(let connection):
+            self.adopt(self.makeConnection(connection, self))
+        case .respond(let byteCount):
+            let bytes = UnsafeRawBufferPointer(rebasing: self.scratch[..<byteCount])
+            _ = self.socket.send(Transmit(path: path, ecn: 0, bytes: bytes, segmentSize: byteCount))
+        case .forward(let index):
+            guard let sibling = self.siblings[index] else { return }
+            // A copy: the slice belongs to NIO's read buffer.
+            let copy = ByteBuffer(bytes: datagram.readableBytesView)
+            sibling.eventLoop.execute {
+                sibling.value.receive(copy, on: path, ecn: ecn)
+                sibling.value.readCompleted()
+            }
+        case .dropped:
+            break
+        }
+    }
+
+    /// A batch of datagrams is in: dispatch what they meant, and write behind the tasks which that resumes.
+    func readCompleted() {
+        for connection in self.dirty { connection.dispatchEvents() }
+        self.scheduleTurn()
+    }
+
+    // MARK: Connections
+
+    private func adopt(_ owner: PeerConnection) {
+        self.connections[ObjectIdentifier(owner.quic)] = owner
+        self.markDirty(owner)
+    }
+
+    /// Opens a connection to a server.
+    func connect(
+        to remote: NetworkAddress,
+        configuration: ClientConfiguration,
+        makeConnection: (QUIC.Connection, UDPEndpoint) -> PeerConnection
+    ) throws -> PeerConnection {
+        let path = NetworkPath(local: self.localAddress, remote: remote)
+        let connection = try self.core.connect(path: path, configuration: configuration, at: .now())
+        let owner = makeConnection(connection, self)
+        self.adopt(owner)
+        return owner
+    }
+
+    private func release(_ owner: PeerConnection) {
+        self.core.released(owner.quic)
+        self.deadlines.remove(owner)
+        self.connections[ObjectIdentifier(owner.quic)] = nil
+    }
+
+    var connectionCount: Int { self.connections.count }
+    var allConnections: [PeerConnection] { Array(self.connections.values) }
+
+    // MARK: The turn
+
+    /// The connection has changed: in this turn it gets to write, and its deadline is read again.
+    func markDirty(_ connection: PeerConnection) {
+        if !connection.isDirty {
+            connection.isDirty = true
+            self.dirty.append(connection)
+        }
+        self.scheduleTurn()
+    }
+
+    private func scheduleTurn() {
+        guard !self.isTurnScheduled, !self.dirty.isEmpty else { return }
+        self.isTurnScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
+        self.eventLoop.execute { bound.value.turn() }
+    }
+
+    private func turn() {
+        self.isTurnScheduled = false
+        let now = NIODeadline.now()
+        guard self.flushBlockedRun() else { return }
+        let connections = self.dirty
+        self.dirty.removeAll(keepingCapacity: true)
+        for connection in connections {
+            connection.isDirty = false
+            self.take(connection, at: now)
+        }
+        self.armTimer()
+    }
+
+    private func take(_ connection: PeerConnection, at now: NIODeadline) {
+        connection.dispatchEvents()
+        if self.blockedRun != nil {
+            self.markDirty(connection)
+            return
+        }
+        connection.prepareOutput()
+        let result = connection.quic.transmit(at: now, using: self.scratch) { run in
+            guard self.socket.send(run) == .blocked else { return .sent }
+            self.blockedRun = (Array(run.bytes), run.path, run.ecn, run.segmentSize)
+            return .blocked
+        }
+        // Writing may have found an error.
+        connection.dispatchEvents()
+        switch result {
+        case .idle: break
+        case .wantsAnotherTurn, .blocked: self.markDirty(connection)
+        }
+        if connection.quic.isClosed {
+            self.release(connection)
+        } else {
+            self.deadlines.update(connection, to: connection.deadline)
+        }
+    }
+
+    /// - Returns: whether the socket takes more.
+    private func flushBlockedRun() -> Bool {
+        guard let run = self.blockedRun else { return true }
+        let outcome = run.bytes.withUnsafeBytes {
+            self.socket.send(Transmit(path: run.path, ecn: run.ecn, bytes: $0, segmentSize: run.segmentSize))
+        }
+        guard outcome == .blocked else {
+            self.blockedRun = nil
+            return true
+        }
+        self.isTurnScheduled = true
+        let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
+        self.eventLoop.scheduleTask(in: Self.retryDelay) { bound.value.turn() }
+        return false
+    }
+
+    // MARK: The timer
+
+    /// Arms the timer for the earliest deadline. It is only moved when it would ring too late.
+    private func armTimer() {
+        guard let next = self.deadlines.next else { return }
+        if let timer = self.timer {
+            guard next < timer.deadline else { return }
+            timer.callback.cancel()
+        }
+        do {
+            let handler = TimerHandler(endpoint: NIOLoopBound(self, eventLoop: self.eventLoop))
+            self.timer = (next, try self.eventLoop.scheduleCallback(at: next, handler: handler))
+        } catch {
+            // The loop is shutting down, and the connections with it.
+            self.timer = nil
+        }
+    }
+
+    fileprivate func timerRang() {
+        self.timer = nil
+        let now = NIODeadline.now()
+        while let connection = self.deadlines.popDue(at: now) {
+            if let deadline = connection.deadline, deadline <= now {
+                connection.handleTimeout(at: now)
+                self.markDirty(connection)
+            } else {
+                self.deadlines.update(connection, to: connection.deadline)
+            }
+        }
+        self.armTimer()
+    }
+
+    // MARK: Shutdown
+
+    /// Asks every session to finish.
+    func drainSessions() {
+        for connection in self.connections.values {
+            for session in connection.sessions.values { session.drain() }
+        }
+    }
+
+    /// Closes every session.
+    func close(sessions close: SessionClose) {
+        for connection in self.connections.values {
+            for session in connection.sessions.values { session.close(close) }
+            self.markDirty(connection)
+        }
+    }
+
+    /// Closes all connections, writes their last packets, and closes the socket.
+    func close() -> EventLoopFuture<Void> {
+        for connection in self.connections.values {
+            connection.close(code: 0x100, reason: "")
+            self.markDirty(connection)
+        }
+        self.turn()
+        self.connections.removeAll()
+        self.dirty.removeAll()
+        self.deadlines = DeadlineQueue()
+        guard let channel = self.channel else { return self.eventLoop.makeSucceededVoidFuture() }
+        self.channel = nil
+        self.timer?.callback.cancel()
+        self.timer = nil
+        return channel.close()
+    }
+}
+
+/// Feeds datagrams from NIO's channel to the endpoint.
+private final class DatagramReader: ChannelInboundHandler {
+    typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+    private let endpoint: UDPEndpoint
+
+    init(endpoint: UDPEndpoint) {
+        self.endpoint = endpoint
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.endpoint.read(Self.unwrapInboundIn(data))
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.endpoint.readCompleted()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // An ICMP error that the kernel reports on a read says nothing about the socket.
+        self.endpoint.logger.debug("UDP read error", metadata: [LoggingKeys.error: "\(error)"])
+    }
+}
+
+private struct TimerHandler: NIOScheduledCallbackHandler, Sendable {
+    let endpoint: NIOLoopBound<UDPEndpoint>
+
+    func handleScheduledCallback(eventLoop: some EventLoop) {
+        self.endpoint.value.timerRang()
+    }
+}

@@ -1,0 +1,80 @@
+import CUDPSocket
+import Glibc
+import NIOCore
+import QUIC
+
+/// The sending half of a UDP socket, and its creation. NIO reads from it and closes it.
+///
+/// We send by ourselves for four reasons: a reply must leave from the address that the client used, which NIO cannot
+/// choose; a failed send must cost one run, never the socket (NIO closes a channel for one datagram to port 0); ngtcp2
+/// writes packets into one buffer, which goes to the kernel as one segmented send without a copy or a queue; and it is
+/// a microsecond or two cheaper for a lone packet.
+struct UDPSocket {
+    let descriptor: CInt
+    /// Cleared for good when the kernel or the interface refuses segmented sends.
+    private var canSegment = true
+    private(set) var statistics = Statistics()
+
+    /// Counters only grow.
+    struct Statistics {
+        var sends = 0
+        var failedSends = 0
+    }
+
+    /// Opens and binds a socket.
+    /// - Throws: `IOError` with the reason, such as a port in use.
+    init(bindingTo address: SocketAddress, sharesPort: Bool) throws {
+        let result = address.withSockAddr { CUDPSocket_open($0, socklen_t($1), sharesPort ? 1 : 0) }
+        guard result >= 0 else { throw IOError(errnoCode: -result, reason: "bind UDP \(address)") }
+        self.descriptor = result
+    }
+
+    /// Sends a run of packets.
+    /// - Returns: `blocked` when the socket has no room. All other failures are losses, which recovery covers.
+    mutating func send(_ run: Transmit) -> TransmitOutcome {
+        self.statistics.sends += 1
+        let isSegmented = run.bytes.count > run.segmentSize
+        guard isSegmented, !self.canSegment else {
+            switch self.send(run.bytes, segmentSize: run.segmentSize, run) {
+            case 0:
+                return .sent
+            case EAGAIN, ENOBUFS:
+                return .blocked
+            case EIO where isSegmented, EINVAL where isSegmented:
+                self.canSegment = false
+                return self.sendUnsegmented(run)
+            default:
+                self.statistics.failedSends += 1
+                return .sent
+            }
+        }
+        return self.sendUnsegmented(run)
+    }
+
+    private mutating func sendUnsegmented(_ run: Transmit) -> TransmitOutcome {
+        var rest = run.bytes[...]
+        while !rest.isEmpty {
+            let packet = UnsafeRawBufferPointer(rebasing: rest.prefix(run.segmentSize))
+            rest = rest.dropFirst(run.segmentSize)
+            if self.send(packet, segmentSize: packet.count, run) != 0 { self.statistics.failedSends += 1 }
+        }
+        return .sent
+    }
+
+    private func send(_ bytes: UnsafeRawBufferPointer, segmentSize: Int, _ run: Transmit) -> CInt {
+        run.path.local.withSockAddr { local, _ in
+            run.path.remote.withSockAddr { remote, remoteLength in
+                var message = CUDPSocket_run(
+                    remote: remote,
+                    remote_length: remoteLength,
+                    local: local,
+                    bytes: bytes.baseAddress,
+                    length: bytes.count,
+                    segment_size: segmentSize,
+                    ecn: run.ecn
+                )
+                return CUDPSocket_send(self.descriptor, &message)
+            }
+        }
+    }
+}

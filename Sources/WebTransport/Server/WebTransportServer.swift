@@ -1,0 +1,215 @@
+public import Credentials
+public import HTTPSemantics
+import HTTPTypes
+import LoopConcurrency
+public import Logging
+public import NIOCore
+import NIOPosix
+import QUIC
+import WebTransportCore
+
+/// A WebTransport and HTTP/3 server (draft-ietf-webtrans-http3; RFC 9114).
+///
+/// `bind` opens the sockets; `run` serves sessions until `beginGracefulShutdown` or until its task is cancelled. There
+/// is one UDP socket for each event loop, all on one port; the kernel spreads clients over them.
+public final class WebTransportServer: Sendable {
+    /// How a server behaves. Every limit has a default.
+    public struct Configuration: Sendable {
+        /// Where to listen. `::` takes IPv4 as well.
+        public var host: String
+        /// The UDP port; 0 lets the system choose.
+        public var port: Int
+        /// The certificate for new connections. It may be replaced while the server runs.
+        public var identities: IdentityStore
+        /// Decides on requests for sessions that the origin policy has let through. The default accepts all.
+        public var admission: SessionAdmissionHandler = { _ in .accept() }
+        /// Which web origins may open sessions.
+        public var originPolicy = OriginPolicy()
+        /// Answers GET and HEAD. The default knows nothing.
+        public var resources: ResourceHandler = { _ in .text(.notFound, "not found\n") }
+        /// Sessions at one time; beyond it they are refused with 429. One takes about 100 kB.
+        public var maxSessions = 10_000
+        public var transport = TransportOptions()
+        /// When clients must prove their address before the server keeps state for them (RFC 9000 § 8.1.2).
+        public var retry = RetryMode.auto(halfOpenThreshold: 128)
+        /// Time for sessions to end by themselves after `beginGracefulShutdown`.
+        public var gracePeriod = TimeAmount.seconds(2)
+        /// Where session handlers run.
+        public var handlerExecution = HandlerExecution.eventLoop
+
+        public init(host: String = "::", port: Int, identities: IdentityStore) {
+            self.host = host
+            self.port = port
+            self.identities = identities
+        }
+    }
+
+    /// Where session handlers run.
+    public enum HandlerExecution: Sendable {
+        /// On their connection's loop: fastest, but a handler must not block.
+        case eventLoop
+        /// On the global pool: each message costs two thread switches.
+        case concurrent
+    }
+
+    /// When a server sends Retry.
+    public enum RetryMode: Sendable, Hashable {
+        /// When that many handshakes are under way.
+        case auto(halfOpenThreshold: Int)
+        case always
+        case never
+    }
+
+    /// The address that the server listens on.
+    public let localAddress: SocketAddress
+
+    private let endpoints: [NIOLoopBound<UDPEndpoint>]
+    private let arrivals: Mailbox<WebTransportSession>
+    private let configuration: Configuration
+    private let logger: Logger
+
+    /// Opens the sockets. Nothing is accepted before `run`.
+    /// - Throws: `WebTransportError` with `bindFailed` when the address or port cannot be had; all sockets are closed.
+    public static func bind(
+        configuration: Configuration,
+        eventLoopGroup: any EventLoopGroup,
+        logger: Logger
+    ) async throws -> WebTransportServer {
+        let arrivals = Mailbox<WebTransportSession>(lowWatermark: 1, highWatermark: .max)
+        let context = ServerContext(configuration: configuration, arrivals: arrivals.source)
+        let loops = Array(eventLoopGroup.makeIterator())
+        var server = ServerConfiguration(
+            transport: configuration.transport.quic,
+            identities: configuration.identities,
+            ticketKey: try SessionTicketKey(),
+            applicationProtocols: ["h3"]
+        )
+        server.retry =
+            switch configuration.retry {
+            case .auto(let threshold): .auto(halfOpenThreshold: max(1, threshold / loops.count))
+            case .always: .always
+            case .never: .never
+            }
+        let secrets = EndpointSecrets()
+        var address = try await resolve(configuration.host, port: configuration.port)
+        var endpoints: [NIOLoopBound<UDPEndpoint>] = []
+        do {
+            // Connection IDs name the endpoint in one byte.
+            for (index, loop) in loops.prefix(256).enumerated() {
+                let (server, wanted) = (server, address)
+                let (endpoint, bound) = try await loop.flatSubmit {
+                    loop.makeCompletedFuture {
+                        let endpoint = try UDPEndpoint(
+                            eventLoop: loop,
+                            core: Endpoint(index: UInt8(index), secrets: secrets, server: server),
+                            address: wanted,
+                            sharesPort: loops.count > 1,
+                            logger: logger
+                        ) { PeerConnection(quic: $0, endpoint: $1, role: .server(context)) }
+                        return NIOLoopBound(endpoint, eventLoop: loop)
+                    }.flatMap { endpoint in endpoint.value.open().map { @Sendable in (endpoint, $0) } }
+                }.get()
+                endpoints.append(endpoint)
+                // The others share the port that the first one got.
+                address = bound
+            }
+        } catch {
+            await Self.close(endpoints)
+            throw WebTransportError(
+                .bindFailed,
+                "UDP port \(configuration.port) on \(configuration.host) cannot be used: \(error)"
+            )
+        }
+        await Self.introduce(endpoints)
+        return WebTransportServer(
+            localAddress: address,
+            endpoints: endpoints,
+            arrivals: arrivals,
+            configuration: configuration,
+            logger: logger
+        )
+    }
+
+    private init(
+        localAddress: SocketAddress,
+        endpoints: [NIOLoopBound<UDPEndpoint>],
+        arrivals: Mailbox<WebTransportSession>,
+        configuration: Configuration,
+        logger: Logger
+    ) {
+        self.localAddress = localAddress
+        self.endpoints = endpoints
+        self.arrivals = arrivals
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Tells each endpoint of the others, for datagrams that reach the wrong one.
+    private static func introduce(_ endpoints: [NIOLoopBound<UDPEndpoint>]) async {
+        let byIndex = Dictionary(
+            uniqueKeysWithValues: endpoints.enumerated().map { (UInt8($0.offset), $0.element) }
+        )
+        for endpoint in endpoints {
+            try? await endpoint.eventLoop.submit { endpoint.value.siblings = byIndex }.get()
+        }
+    }
+
+    /// Serves until shutdown. Each session's handler is a task of its own; the session is closed when it returns, with
+    /// code 0, or throws, with code 1. When this function returns all sessions have ended and the sockets are closed.
+    public func run(handler: @escaping @Sendable (WebTransportSession) async throws -> Void) async {
+        await withTaskCancellationHandler {
+            await withDiscardingTaskGroup { group in
+                for await session in self.arrivals {
+                    switch self.configuration.handlerExecution {
+                    case .eventLoop:
+                        group.addTask(executorPreference: EventLoopTaskExecutor(session.eventLoop)) {
+                            await self.serve(session, handler)
+                        }
+                    case .concurrent:
+                        group.addTask { await self.serve(session, handler) }
+                    }
+                }
+            }
+        } onCancel: {
+            self.arrivals.source.finish()
+            self.forEachEndpoint { $0.close(sessions: SessionClose(code: 0, reason: "server shutting down")) }
+        }
+        await Self.close(self.endpoints)
+    }
+
+    private func serve(
+        _ session: WebTransportSession,
+        _ handler: @Sendable (WebTransportSession) async throws -> Void
+    ) async {
+        do {
+            try await handler(session)
+            session.close()
+        } catch {
+            self.logger.debug("session handler failed", metadata: [LoggingKeys.error: "\(error)"])
+            session.close(code: 1, reason: "internal error")
+        }
+    }
+
+    /// Shuts down in order: sessions are asked to finish (WT_DRAIN_SESSION), no new ones are accepted, and what is left
+    /// after the grace period is closed. `run` then returns.
+    public func beginGracefulShutdown() {
+        self.forEachEndpoint { $0.drainSessions() }
+        // A closure that runs once, on any of the loops.
+        let loop = self.endpoints[0].eventLoop
+        loop.scheduleTask(in: self.configuration.gracePeriod) {
+            self.arrivals.source.finish()
+            self.forEachEndpoint { $0.close(sessions: SessionClose(code: 0, reason: "server shutting down")) }
+        }
+    }
+
+    private func forEachEndpoint(_ work: @escaping @Sendable (UDPEndpoint) -> Void) {
+        for endpoint in self.endpoints { endpoint.eventLoop.execute { work(endpoint.value) } }
+    }
+
+    private static func close(_ endpoints: [NIOLoopBound<UDPEndpoint>]) async {
+        for endpoint in endpoints {
+            // A socket that is closed already is what we want.
+            try? await endpoint.eventLoop.flatSubmit { endpoint.value.close() }.get()
+        }
+    }
+}

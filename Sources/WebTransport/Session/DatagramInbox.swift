@@ -1,0 +1,54 @@
+import DequeModule
+import NIOCore
+
+/// Datagrams of a session that wait for the application. Bounded: the oldest is dropped when it is full.
+///
+/// It belongs to the session's loop.
+final class DatagramInbox {
+    private var queue: Deque<ByteBuffer> = []
+    private var waiter: CheckedContinuation<ByteBuffer?, Never>?
+    private var isFinished = false
+    private(set) var droppedCount = 0
+
+    /// Datagrams that may wait: about 0.3 s of 1,000 a second, beyond which the newest matters more.
+    private static let capacity = 256
+
+    func offer(_ datagram: ByteBuffer) {
+        guard !self.isFinished else { return }
+        if let waiter = self.waiter.take() {
+            waiter.resume(returning: datagram)
+            return
+        }
+        if self.queue.count == Self.capacity {
+            self.queue.removeFirst()
+            self.droppedCount += 1
+        }
+        self.queue.append(datagram)
+    }
+
+    func finish() {
+        self.isFinished = true
+        self.waiter.take()?.resume(returning: nil)
+    }
+
+    /// The next datagram without waiting: `some(nil)` at the end.
+    func poll() -> ByteBuffer?? {
+        if let first = self.queue.popFirst() { return .some(first) }
+        return self.isFinished ? .some(nil) : nil
+    }
+
+    /// - Precondition: nobody waits yet; one task iterates.
+    func wait(_ continuation: CheckedContinuation<ByteBuffer?, Never>) {
+        if let ready = self.poll() {
+            continuation.resume(returning: ready)
+            return
+        }
+        precondition(self.waiter == nil, "datagrams are iterated by one task")
+        self.waiter = continuation
+    }
+
+    /// The waiting task was cancelled.
+    func cancelWait() {
+        self.waiter.take()?.resume(returning: nil)
+    }
+}

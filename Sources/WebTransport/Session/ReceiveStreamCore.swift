@@ -1,0 +1,105 @@
+import LoopConcurrency
+import NIOCore
+import QUIC
+import WebTransportCore
+
+/// The receiving half of one stream, on its connection's loop.
+final class ReceiveStreamCore {
+    let id: StreamID
+    let connection: PeerConnection
+    /// The sending half of the same stream, when it is bidirectional.
+    weak var counterpart: SendStreamCore?
+    let mailbox: Mailbox<Item>
+    /// Bytes that were delivered and not taken: their credit is owed to the peer.
+    private var undelivered = 0
+    private var isEnded = false
+
+    enum Item: Sendable {
+        case data(ByteBuffer)
+        case failed(WebTransportError)
+    }
+
+    /// How the stream ended, other than by its FIN.
+    enum End {
+        case reset(UInt32?)
+        case gone
+    }
+
+    init(id: StreamID, connection: PeerConnection) {
+        self.id = id
+        self.connection = connection
+        let eventLoop = connection.eventLoop
+        let link = NIOLoopBound(Link(), eventLoop: eventLoop)
+        // Flow control bounds the mailbox; its watermarks do not matter.
+        self.mailbox = Mailbox(
+            lowWatermark: 1,
+            highWatermark: .max,
+            onTermination: { eventLoop.execute { link.value.core?.abandoned() } }
+        )
+        link.value.core = self
+    }
+
+    func received(_ bytes: ByteBuffer, isFinal: Bool) {
+        guard !self.isEnded else {
+            self.connection.quic.consumed(bytes.readableBytes, of: self.id)
+            return
+        }
+        if bytes.readableBytes > 0 {
+            self.undelivered += bytes.readableBytes
+            self.mailbox.source.offer(.data(bytes))
+        }
+        if isFinal {
+            self.isEnded = true
+            self.mailbox.source.finish()
+        }
+    }
+
+    func ended(_ end: End) {
+        guard !self.isEnded else { return }
+        self.isEnded = true
+        switch end {
+        case .reset(let code): self.mailbox.source.offer(.failed(.streamReset(code)))
+        case .gone: self.mailbox.source.offer(.failed(.sessionClosed))
+        }
+        self.mailbox.source.finish()
+    }
+
+    /// The session has ended.
+    func sessionEnded() {
+        let wasEnded = self.isEnded
+        self.ended(.gone)
+        if !wasEnded { self.connection.quic.stopSending(self.id, code: WebTransportErrorCode.sessionGone) }
+        self.connection.taken(self.id)
+    }
+
+    func closed() {
+        self.ended(.gone)
+    }
+
+    /// The application has taken data: the peer may send as much again.
+    func consumed(_ count: Int) {
+        self.undelivered -= count
+        self.connection.quic.consumed(count, of: self.id)
+        self.connection.markDirty()
+    }
+
+    /// The application gives up receiving (STOP_SENDING).
+    func stop(code: UInt32) {
+        guard !self.isEnded else { return }
+        self.isEnded = true
+        self.connection.quic.stopSending(self.id, code: ApplicationErrorCode.wireCode(for: code))
+        self.mailbox.source.finish()
+        self.connection.markDirty()
+    }
+
+    /// Nobody reads any more: what is left is thrown away, and the peer is told to stop when it has not finished.
+    private func abandoned() {
+        if self.undelivered > 0 { self.consumed(self.undelivered) }
+        self.stop(code: 0)
+    }
+}
+
+/// Lets the mailbox's callback, which may outlive the stream, find it.
+private final class Link {
+    weak var core: ReceiveStreamCore?
+}

@@ -1,0 +1,109 @@
+import DequeModule
+import NIOCore
+import QUIC
+import WebTransportCore
+
+/// The sending half of one stream, on its connection's loop.
+final class SendStreamCore {
+    let id: StreamID
+    let connection: PeerConnection
+    /// The receiving half of a bidirectional stream that this end opened. Else the connection's table holds it.
+    var counterpart: ReceiveStreamCore?
+    private let headerSize: Int
+    private var state = State.open
+    private var waiters: Deque<CheckedContinuation<Void, any Error>> = []
+
+    private enum State {
+        case open
+        case finished
+        case failed(WebTransportError)
+    }
+
+    init(id: StreamID, connection: PeerConnection, headerSize: Int) {
+        self.id = id
+        self.connection = connection
+        self.headerSize = headerSize
+    }
+
+    /// Queues data.
+    /// - Returns: whether the writer may go on at once.
+    func write(_ bytes: ByteBuffer) throws(WebTransportError) -> Bool {
+        try self.checkOpen()
+        self.connection.quic.write(bytes, to: self.id)
+        self.connection.markDirty()
+        return self.connection.quic.unacknowledgedByteCount(of: self.id) <= PeerConnection.highWatermark
+    }
+
+    /// Resumes the writer when enough has been acknowledged.
+    func wait(_ continuation: CheckedContinuation<Void, any Error>) {
+        switch self.state {
+        case .open, .finished: self.waiters.append(continuation)
+        case .failed(let error): continuation.resume(throwing: error)
+        }
+    }
+
+    /// A waiting writer was cancelled. What it wrote is sent all the same.
+    func cancelWaits() {
+        self.resumeWaiters(throwing: CancellationError())
+    }
+
+    func finish() {
+        guard case .open = self.state else { return }
+        self.state = .finished
+        self.connection.quic.write(ByteBuffer(), to: self.id, finish: true)
+        self.connection.markDirty()
+    }
+
+    /// Gives up sending (RESET_STREAM), once the peer knows whose stream it is.
+    func reset(code: UInt32) {
+        if case .failed = self.state { return }
+        self.state = .failed(.streamFinished)
+        let wireCode = ApplicationErrorCode.wireCode(for: code)
+        self.connection.quic.reset(self.id, code: wireCode, afterPrefix: self.headerSize)
+        self.resumeWaiters(throwing: WebTransportError.streamFinished)
+        self.connection.markDirty()
+    }
+
+    /// The session has ended.
+    func sessionEnded() {
+        if case .failed = self.state { return }
+        self.failed(.sessionClosed)
+        self.connection.quic.reset(self.id, code: WebTransportErrorCode.sessionGone, afterPrefix: self.headerSize)
+    }
+
+    func acknowledged(heldByteCount: Int) {
+        guard heldByteCount <= PeerConnection.lowWatermark, !self.waiters.isEmpty else { return }
+        let waiters = self.waiters
+        self.waiters.removeAll()
+        for waiter in waiters { waiter.resume() }
+    }
+
+    func stopped(code: UInt32?) {
+        self.failed(.streamStopped(code))
+    }
+
+    func failed(_ error: WebTransportError) {
+        self.state = .failed(error)
+        self.resumeWaiters(throwing: error)
+    }
+
+    /// All was sent and acknowledged, or the stream was reset.
+    func closed() {
+        self.resumeWaiters(throwing: WebTransportError.streamFinished)
+        self.counterpart?.closed()
+    }
+
+    private func resumeWaiters(throwing error: any Error) {
+        let waiters = self.waiters
+        self.waiters.removeAll()
+        for waiter in waiters { waiter.resume(throwing: error) }
+    }
+
+    private func checkOpen() throws(WebTransportError) {
+        switch self.state {
+        case .open: return
+        case .finished: throw .streamFinished
+        case .failed(let error): throw error
+        }
+    }
+}

@@ -1,0 +1,197 @@
+import HTTP3
+import HTTPTypes
+import LoopConcurrency
+import NIOCore
+import QUIC
+import WebTransportCore
+
+/// One session on its connection's loop: what its public handle acts on.
+final class SessionCore {
+    /// The ID of its CONNECT stream.
+    let id: Int64
+    let request: HTTPRequest
+    let connection: PeerConnection
+    private(set) var response = HTTPResponse(status: .ok)
+    private(set) var subprotocol: String?
+
+    private var machine = SessionStateMachine()
+    private var capsules = CapsuleDecoder(
+        known: [.closeSession, .drainSession],
+        maxPayloadSize: 4 + SessionClose.maxReasonSize
+    )
+    let datagrams = DatagramInbox()
+    let datagramHeader: ByteBuffer
+    let incomingBidirectional: Mailbox<NIOLoopBound<ReceiveStreamCore>>
+    let incomingUnidirectional: Mailbox<NIOLoopBound<ReceiveStreamCore>>
+    /// The streams of either side that have not closed, by ID; weak, since the connection keeps them.
+    private var streams: [StreamID: WeakStream] = [:]
+    let ended: EventLoopPromise<WebTransportSession.End>
+    let draining: EventLoopPromise<Void>
+
+    private struct WeakStream {
+        weak var receiving: ReceiveStreamCore?
+        weak var sending: SendStreamCore?
+    }
+
+    init(id: Int64, request: HTTPRequest, connection: PeerConnection) {
+        self.id = id
+        self.request = request
+        self.connection = connection
+        self.datagramHeader = HTTPDatagram.header(streamID: id)
+        // MAX_STREAMS bounds them: a peer gets credit for another stream only when one was taken.
+        self.incomingBidirectional = Mailbox(lowWatermark: 1, highWatermark: .max)
+        self.incomingUnidirectional = Mailbox(lowWatermark: 1, highWatermark: .max)
+        self.ended = connection.eventLoop.makePromise()
+        self.draining = connection.eventLoop.makePromise()
+    }
+
+    var isEstablished: Bool { self.machine.isEstablished }
+
+    var handle: WebTransportSession {
+        WebTransportSession(self)
+    }
+
+    func established(response: HTTPResponse, subprotocol: String?) {
+        self.response = response
+        self.subprotocol = subprotocol
+        _ = self.machine.accepted()
+    }
+
+    // MARK: Streams
+
+    func streamArrived(_ core: ReceiveStreamCore) {
+        let bound = NIOLoopBound(core, eventLoop: self.connection.eventLoop)
+        self.streams[core.id] = WeakStream(receiving: core)
+        self.sweepStreams()
+        let mailbox =
+            core.id.direction == .bidirectional ? self.incomingBidirectional : self.incomingUnidirectional
+        if mailbox.source.offer(bound) == .ended {
+            // The application does not look at such streams (any more).
+            self.connection.reject(core, code: WebTransportErrorCode.bufferedStreamRejected)
+        }
+    }
+
+    func opened(_ core: SendStreamCore) {
+        self.streams[core.id] = WeakStream(receiving: core.counterpart, sending: core)
+        self.sweepStreams()
+    }
+
+    func replying(_ core: SendStreamCore) {
+        self.streams[core.id, default: WeakStream()].sending = core
+    }
+
+    /// Drops the entries of streams that are gone, when there are twice as many as the last time.
+    private func sweepStreams() {
+        guard self.streams.count >= self.nextSweep else { return }
+        self.streams = self.streams.filter { $0.value.receiving != nil || $0.value.sending != nil }
+        self.nextSweep = max(64, self.streams.count * 2)
+    }
+    private var nextSweep = 64
+
+    // MARK: The CONNECT stream
+
+    func capsuleBytesReceived(_ bytes: ByteBuffer) {
+        var bytes = bytes
+        do throws(HTTP3Error) {
+            while let capsule = try self.capsules.next(from: &bytes) {
+                if self.machine.isClosed {
+                    // draft-ietf-webtrans-http3 § 6: nothing may follow WT_CLOSE_SESSION.
+                    throw HTTP3Error(.messageError, "a capsule after WT_CLOSE_SESSION")
+                }
+                try self.capsuleReceived(capsule)
+            }
+        } catch {
+            self.connection.abortRequest(self.id, code: error.code)
+            self.peerClosed(.abnormal(error.message))
+        }
+    }
+
+    private func capsuleReceived(_ capsule: Capsule) throws(HTTP3Error) {
+        if capsule.type == .drainSession {
+            self.drainReceived()
+        } else {
+            guard let close = SessionClose(payload: capsule.payload) else {
+                throw HTTP3Error(.messageError, "a WT_CLOSE_SESSION capsule that is too short, too long or not UTF-8")
+            }
+            self.peerClosed(.closedByPeer(close))
+        }
+    }
+
+    /// The peer's FIN. Without WT_CLOSE_SESSION it means code 0 and no reason.
+    func requestStreamFinished() {
+        self.peerClosed(
+            self.capsules.isAtBoundary
+                ? .closedByPeer(SessionClose())
+                : .abnormal("the peer ended the session within a capsule")
+        )
+    }
+
+    func requestStreamReset(code: UInt64) {
+        self.connection.abortRequest(self.id, code: .requestCancelled)
+        self.peerClosed(.abnormal("the peer reset the session with HTTP/3 code 0x\(String(code, radix: 16))"))
+    }
+
+    func requestStreamClosed() {
+        self.peerClosed(.abnormal("the session's stream was closed"))
+    }
+
+    func drainReceived() {
+        if self.machine.drainReceived() { self.draining.succeed() }
+    }
+
+    func connectionClosed(_ reason: ConnectionCloseReason) {
+        guard self.machine.peerClosed() == .finish else { return }
+        self.finish(.abnormal(reason.description))
+    }
+
+    private func peerClosed(_ end: WebTransportSession.End) {
+        guard self.machine.peerClosed() == .finish else { return }
+        // Answer FIN, if this side is still open.
+        self.connection.http3?.send(ByteBuffer(), on: self.id, isFinal: true)
+        self.finish(end)
+    }
+
+    // MARK: Ending
+
+    /// The application closes the session: WT_CLOSE_SESSION, then FIN at once.
+    func close(_ close: SessionClose) {
+        switch self.machine.closed() {
+        case .sendClose:
+            let capsule = Capsule(.closeSession, payload: close.payload)
+            self.connection.http3?.send(capsule.encoded, on: self.id, isFinal: true)
+            self.finish(.closedLocally(close))
+        case .abandonRequest:
+            self.connection.abortRequest(self.id, code: .requestCancelled)
+            self.finish(.closedLocally(close))
+        case .ignore:
+            break
+        }
+    }
+
+    /// A client's request was refused: nobody has the session.
+    func abandon() {
+        _ = self.machine.closed()
+        self.finish(.abnormal("refused"))
+    }
+
+    /// Asks the peer to finish (WT_DRAIN_SESSION). The session goes on.
+    func drain() {
+        guard self.isEstablished else { return }
+        self.connection.http3?.send(Capsule(.drainSession).encoded, on: self.id)
+        self.connection.markDirty()
+    }
+
+    private func finish(_ end: WebTransportSession.End) {
+        for stream in self.streams.values {
+            stream.receiving?.sessionEnded()
+            stream.sending?.sessionEnded()
+        }
+        self.streams.removeAll()
+        self.datagrams.finish()
+        self.incomingBidirectional.source.finish()
+        self.incomingUnidirectional.source.finish()
+        self.draining.succeed()
+        self.ended.succeed(end)
+        self.connection.sessionEnded(self)
+    }
+}

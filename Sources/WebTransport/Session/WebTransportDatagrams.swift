@@ -1,0 +1,91 @@
+public import NIOCore
+import QUIC
+
+/// The datagrams of a session (W3C WebTransport § 5): unreliable, unordered, never larger than a packet.
+///
+/// Iterate it, in one task, to receive. At most 256 wait; then the oldest gives way to the newest. The sequence ends
+/// with the session.
+public struct WebTransportDatagrams: AsyncSequence, Sendable {
+    private let core: NIOLoopBound<SessionCore>
+    private let eventLoop: any EventLoop
+
+    /// What became of a datagram that was sent.
+    public enum SendOutcome: Sendable, Hashable {
+        /// It goes out as soon as congestion control allows.
+        case queued
+        /// It was queued, and the oldest of those that waited was dropped for it.
+        case displacedOldest
+        /// It is larger than `maxDatagramSize` and was dropped.
+        case tooLarge
+        /// The session has ended, or the peer takes no datagrams; it was dropped.
+        case unavailable
+    }
+
+    init(core: NIOLoopBound<SessionCore>, eventLoop: any EventLoop) {
+        self.core = core
+        self.eventLoop = eventLoop
+    }
+
+    /// Sends a datagram. It suspends only to reach the session's loop from elsewhere, never for the network.
+    @discardableResult
+    public func send(_ payload: ByteBuffer) async throws -> SendOutcome {
+        if self.eventLoop.inEventLoop { return self.core.value.send(datagram: payload) }
+        let core = self.core
+        return try await self.eventLoop.submit { core.value.send(datagram: payload) }.get()
+    }
+
+    /// The largest payload that fits a packet on the present path, in bytes; zero when the peer takes none. It may grow
+    /// as the path's MTU is discovered.
+    public var maxDatagramSize: Int {
+        get async throws {
+            if self.eventLoop.inEventLoop { return self.core.value.maxDatagramSize }
+            let core = self.core
+            return try await self.eventLoop.submit { core.value.maxDatagramSize }.get()
+        }
+    }
+
+    public func makeAsyncIterator() -> AsyncIterator {
+        AsyncIterator(core: self.core, eventLoop: self.eventLoop)
+    }
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        private let core: NIOLoopBound<SessionCore>
+        private let eventLoop: any EventLoop
+
+        fileprivate init(core: NIOLoopBound<SessionCore>, eventLoop: any EventLoop) {
+            self.core = core
+            self.eventLoop = eventLoop
+        }
+
+        public mutating func next() async -> ByteBuffer? {
+            let core = self.core
+            if self.eventLoop.inEventLoop, let ready = core.value.datagrams.poll() { return ready }
+            let eventLoop = self.eventLoop
+            return await withTaskCancellationHandler {
+                await withCheckedContinuation { continuation in
+                    eventLoop.runInLoop { core.value.datagrams.wait(continuation) }
+                }
+            } onCancel: {
+                eventLoop.execute { core.value.datagrams.cancelWait() }
+            }
+        }
+    }
+}
+
+extension SessionCore {
+    fileprivate func send(datagram payload: ByteBuffer) -> WebTransportDatagrams.SendOutcome {
+        guard self.isEstablished else { return .unavailable }
+        let outcome = self.connection.quic.sendDatagram(header: self.datagramHeader, payload: payload)
+        self.connection.markDirty()
+        return switch outcome {
+        case .queued: .queued
+        case .displacedOldest: .displacedOldest
+        case .tooLarge: .tooLarge
+        case .unavailable: .unavailable
+        }
+    }
+
+    fileprivate var maxDatagramSize: Int {
+        max(0, self.connection.quic.maxDatagramSize - self.datagramHeader.readableBytes)
+    }
+}

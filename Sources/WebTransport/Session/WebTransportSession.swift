@@ -1,0 +1,164 @@
+public import HTTPTypes
+import LoopConcurrency
+public import NIOCore
+import QUIC
+public import WebTransportCore
+
+/// A WebTransport session: streams and datagrams between a client and a server, on one QUIC connection
+/// (draft-ietf-webtrans-http3; W3C WebTransport § 6).
+///
+/// A handle: copies refer to the same session. Its methods may be called from any task. They act at once on the
+/// session's event loop, where a server's handlers run by default, and hop there from elsewhere.
+public struct WebTransportSession: Sendable {
+    /// The request that began the session: path, authority, origin and other header fields.
+    public let request: HTTPRequest
+    /// The response to it.
+    public let response: HTTPResponse
+    /// The application protocol that was agreed on, if any.
+    public let subprotocol: String?
+    /// The loop of the session's connection.
+    public let eventLoop: any EventLoop
+
+    private let core: NIOLoopBound<SessionCore>
+    private let bidirectional: Mailbox<NIOLoopBound<ReceiveStreamCore>>
+    private let unidirectional: Mailbox<NIOLoopBound<ReceiveStreamCore>>
+    private let ended: EventLoopFuture<End>
+    private let drainRequested: EventLoopFuture<Void>
+
+    /// How a session ended.
+    public enum End: Sendable, Hashable {
+        /// This end closed it.
+        case closedLocally(SessionClose)
+        /// The peer closed it, with code 0 and no reason when it gave none.
+        case closedByPeer(SessionClose)
+        /// The connection was lost, or the peer broke the protocol; one sentence says what happened.
+        case abnormal(String)
+    }
+
+    init(_ core: SessionCore) {
+        self.request = core.request
+        self.response = core.response
+        self.subprotocol = core.subprotocol
+        self.eventLoop = core.connection.eventLoop
+        self.core = NIOLoopBound(core, eventLoop: self.eventLoop)
+        self.bidirectional = core.incomingBidirectional
+        self.unidirectional = core.incomingUnidirectional
+        self.ended = core.ended.futureResult
+        self.drainRequested = core.draining.futureResult
+    }
+
+    // MARK: Streams
+
+    /// The bidirectional streams that the peer opens, in order. Iterate it once. It ends with the session.
+    public var incomingBidirectionalStreams: IncomingBidirectionalStreams {
+        IncomingBidirectionalStreams(base: self.bidirectional, session: self.core, eventLoop: self.eventLoop)
+    }
+
+    /// The unidirectional streams that the peer opens, in order. Iterate it once. It ends with the session.
+    public var incomingUnidirectionalStreams: IncomingUnidirectionalStreams {
+        IncomingUnidirectionalStreams(base: self.unidirectional, eventLoop: self.eventLoop)
+    }
+
+    /// Opens a stream that both ends send on. Suspends while the peer allows no more streams.
+    /// - Throws: `WebTransportError` when the session has ended.
+    public func openBidirectionalStream() async throws -> WebTransportBidirectionalStream {
+        let stream = try await self.open(.bidirectional)
+        guard let receiving = stream.receiving else { preconditionFailure("a bidirectional stream has two halves") }
+        return WebTransportBidirectionalStream(
+            inbound: WebTransportReceiveStream(
+                core: receiving.core,
+                mailbox: receiving.mailbox,
+                eventLoop: self.eventLoop
+            ),
+            outbound: WebTransportSendStream(core: stream.sending, eventLoop: self.eventLoop)
+        )
+    }
+
+    /// Opens a stream that this end sends on. Suspends while the peer allows no more streams.
+    /// - Throws: `WebTransportError` when the session has ended.
+    public func openUnidirectionalStream() async throws -> WebTransportSendStream {
+        WebTransportSendStream(core: try await self.open(.unidirectional).sending, eventLoop: self.eventLoop)
+    }
+
+    private func open(_ direction: StreamDirection) async throws -> OpenedStream {
+        let promise = self.eventLoop.makePromise(of: OpenedStream.self)
+        let core = self.core
+        self.eventLoop.runInLoop { core.value.connection.openStream(direction, of: core.value, promise: promise) }
+        return try await promise.futureResult.get()
+    }
+
+    // MARK: Datagrams
+
+    /// Datagrams in both directions.
+    public var datagrams: WebTransportDatagrams {
+        WebTransportDatagrams(core: self.core, eventLoop: self.eventLoop)
+    }
+
+    // MARK: The end
+
+    /// Closes the session. The peer learns code and reason; all its streams are reset. Idempotent.
+    /// - Parameter reason: cut to 1,024 bytes of UTF-8.
+    public func close(code: UInt32 = 0, reason: String = "") {
+        let core = self.core
+        self.eventLoop.runInLoop {
+            core.value.close(SessionClose(code: code, reason: reason))
+            core.value.connection.markDirty()
+        }
+    }
+
+    /// Asks the peer to finish soon (WT_DRAIN_SESSION). Nothing else changes.
+    public func drain() {
+        let core = self.core
+        self.eventLoop.runInLoop { core.value.drain() }
+    }
+
+    /// Waits until the session has ended, and says how.
+    public var closed: End {
+        get async throws { try await self.ended.get() }
+    }
+
+    /// Waits until the peer asks this end to finish soon, or the session has ended.
+    public var draining: Void {
+        get async throws { try await self.drainRequested.get() }
+    }
+
+    /// What is known of the connection's path now.
+    public func statistics() async throws -> WebTransportStatistics {
+        let core = self.core
+        return try await self.eventLoop.submit {
+            WebTransportStatistics(
+                path: core.value.connection.quic.pathStatistics,
+                droppedIncomingDatagrams: core.value.datagrams.droppedCount
+            )
+        }.get()
+    }
+}
+
+/// What an endpoint knows of the way to its peer (RFC 9002).
+public struct WebTransportStatistics: Sendable {
+    public var smoothedRoundTrip: TimeAmount
+    public var minimumRoundTrip: TimeAmount
+    public var roundTripVariation: TimeAmount
+    /// In bytes.
+    public var congestionWindow: UInt64
+    /// In bytes.
+    public var bytesInFlight: UInt64
+    /// Datagrams that arrived and gave way to newer ones before the application took them.
+    public var droppedIncomingDatagrams: Int
+
+    init(path: PathStatistics, droppedIncomingDatagrams: Int) {
+        self.smoothedRoundTrip = path.smoothedRoundTrip
+        self.minimumRoundTrip = path.minimumRoundTrip
+        self.roundTripVariation = path.roundTripVariation
+        self.congestionWindow = path.congestionWindow
+        self.bytesInFlight = path.bytesInFlight
+        self.droppedIncomingDatagrams = droppedIncomingDatagrams
+    }
+}
+
+extension EventLoop {
+    /// Runs work at once on the loop, or else hands it over.
+    func runInLoop(_ work: @escaping @Sendable () -> Void) {
+        if self.inEventLoop { work() } else { self.execute(work) }
+    }
+}
