@@ -2,6 +2,9 @@
 import { openWebSocket, openWebTransport, timeToReady } from "./echo-transports.js";
 import { rotated, split } from "./statistics.js";
 
+/** Milliseconds between two reports within a round; a report falls between two echoes. */
+const progressInterval = 250;
+
 /**
  * @typedef {import("./echo-transports.js").EchoID} EchoID
  *
@@ -83,6 +86,7 @@ export async function compare(settings, target, observer, signal, outcome) {
     }
 
     const rounds = split(settings.messages, settings.rounds);
+    let told = 0;
     for (const [round, messages] of rounds.entries()) {
       for (const { transport, series } of rotated(active, round)) {
         for (let message = 0; message < messages; message += 1) {
@@ -92,10 +96,13 @@ export async function compare(settings, target, observer, signal, outcome) {
           const elapsed = performance.now() - start;
           if (arrived) series.samples.push(elapsed);
           else series.lost += 1;
+          done += 1;
+          if (start - told < progressInterval) continue;
+          told = start;
+          observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
         }
-        done += messages;
-        observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
       }
+      observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
       observer.roundEnded(outcome);
       // Lets the page draw and answer the Cancel button before the next round.
       await nextFrame();

@@ -13,12 +13,14 @@ const datagramTimeout = 1000;
  * @property {number} limit the largest payload
  */
 
-/** @type {{id: EchoID, name: string, needs: "webtransport" | "websocket"}[]} */
+/** @type {{id: EchoID, name: string, short: string, needs: "webtransport" | "websocket"}[]} */
 export const echoTransports = [
-  { id: "wt-datagram", name: "WebTransport, datagram", needs: "webtransport" },
-  { id: "wt-stream", name: "WebTransport, one stream", needs: "webtransport" },
-  { id: "wt-bidi-per-message", name: "WebTransport, stream per message", needs: "webtransport" },
-  { id: "ws", name: "WebSocket", needs: "websocket" },
+  { id: "wt-datagram", name: "WebTransport, datagram", short: "WT datagram", needs: "webtransport" },
+  { id: "wt-stream", name: "WebTransport, one stream", short: "WT stream", needs: "webtransport" },
+  {
+    id: "wt-bidi-per-message", name: "WebTransport, stream per message", short: "WT stream per message", needs: "webtransport",
+  },
+  { id: "ws", name: "WebSocket", short: "WebSocket", needs: "websocket" },
 ];
 
 /**
@@ -94,9 +96,9 @@ function streamEcho(stream) {
     id: "wt-stream",
     limit: Infinity,
     async roundTrip(payload) {
-      // Not awaited first: a payload larger than the flow-control window completes only while it is read.
-      const [, result] = await Promise.all([writer.write(payload), readBytes(reader, payload.byteLength)]);
-      return result !== null;
+      // The write is not awaited first: a payload larger than the flow-control window completes only while it is read.
+      await Promise.all([writer.write(payload), readBytes(reader, payload.byteLength)]);
+      return true;
     },
   };
 }

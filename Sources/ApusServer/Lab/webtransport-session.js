@@ -117,7 +117,7 @@ export class WebTransportSession {
       const { head, size } = await collect(readable, 512);
       this.#received(kind, `${name}: ${size === 0 ? "ended without bytes" : preview(head)}`, size);
     } catch (error) {
-      this.#local("error", `${name}: ${errorText(error)}`);
+      this.#failed(name, error);
     }
   }
 
@@ -182,7 +182,7 @@ export class WebTransportSession {
       }
       this.#local("state", `${held.name}: the server ended its half.`);
     } catch (error) {
-      this.#local("error", `${held.name}: ${errorText(error)}`);
+      this.#failed(held.name, error);
     }
     if (this.#held === held) this.#held = null;
   }
@@ -217,6 +217,13 @@ export class WebTransportSession {
     this.#streams += 1;
     const half = kind === "bidirectional" ? "bidi" : "uni";
     return `${half} ${this.#streams}${opener === "server" ? " (opened by the server)" : ""}`;
+  }
+
+  /** @param {string} name @param {unknown} error */
+  #failed(name, error) {
+    const withSession = error instanceof WebTransportError && error.source === "session";
+    if (withSession) this.#local("state", `${name}: ended with the session.`);
+    else this.#local("error", `${name}: ${errorText(error)}`);
   }
 
   #sent(kind, text, size) {
