@@ -19,7 +19,7 @@ export const styles = {
 };
 
 const height = 300;
-const labelRoom = 92;
+const labelRoom = 100;
 
 /**
  * @param {string} name

@@ -264,6 +264,8 @@ export class SessionView {
 /** @param {import("./webtransport-session.js").Ending} ending */
 function describe({ by, code, reason }) {
   const who = by === "client" ? "by this page" : "by the server";
+  // 1005 is never on the wire: a WebSocket was closed without a code.
+  if (code === 1005) return `Closed ${who} without a code.`;
   return `Closed ${who} with code ${code}${reason === "" ? ", no reason given." : ` and reason “${reason}”.`}`;
 }
 

@@ -33,12 +33,27 @@ export async function readBytes(reader, length) {
 }
 
 /**
+ * An error that resets or stops a stream with an application code.
+ * The specification passes the message first; Chromium 156 takes everything in one object.
+ * @param {number} streamErrorCode
+ * @param {string} message
+ */
+export function streamError(streamErrorCode, message) {
+  try {
+    return new WebTransportError(message, { streamErrorCode });
+  } catch {
+    // @ts-ignore: the older signature
+    return new WebTransportError({ message, streamErrorCode });
+  }
+}
+
+/**
  * What a browser tells about a failure, with the stream's error code where there is one.
  * @param {unknown} error
  */
 export function errorText(error) {
   if (!(error instanceof Error)) return String(error);
   const code = /** @type {{streamErrorCode?: number | null}} */ (error).streamErrorCode;
-  const message = error.message || error.name;
+  const message = (error.message || error.name).replace(/\.$/, "");
   return code === null || code === undefined ? message : `${message} (stream error code ${code})`;
 }

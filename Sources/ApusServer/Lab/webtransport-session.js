@@ -1,6 +1,6 @@
 /** One WebTransport session of the lab: it sends what the form says and reports all that arrives. */
 import { hashBytes, preview } from "./format.js";
-import { collect, errorText } from "./streams.js";
+import { collect, errorText, streamError } from "./streams.js";
 
 /**
  * @typedef {{by: "client" | "server" | "lost", code: number | null, reason: string}} Ending
@@ -202,7 +202,7 @@ export class WebTransportSession {
     if (held === null) return;
     this.#held = null;
     this.#local("state", `${held.name}: reset and stopped by the page with code ${code}.`);
-    const error = new WebTransportError("reset by the page", { streamErrorCode: code });
+    const error = streamError(code, "reset by the page");
     await Promise.allSettled([held.writer.abort(error), held.reader.cancel(error)]);
   }
 
