@@ -161,6 +161,16 @@ def test_wrong_hash_is_told_from_other_refusals(lab):
     lab.connect()
 
 
+@pytest.mark.parametrize("transport", ["webtransport", "websocket"])
+def test_a_refused_origin_is_told_from_other_refusals(browser, server, transport):
+    """127.0.0.1 and localhost are one machine but two hosts, and so two origins."""
+    lab = Lab(browser, server.page.replace("localhost", "127.0.0.1"))
+    lab.fill("url", server.https("/echo") if transport == "webtransport" else server.ws("/echo"))
+    lab["connect"].click()
+    lab.wait(lambda: lab.cause == "origin-refused", "the origin is named as the cause")
+    assert "--allow-origin" in lab["advice"].text
+
+
 def test_closed_udp_port_is_told_from_other_refusals(lab, server):
     """The page's own host on a port where nothing listens: nothing can be concluded from this server."""
     lab.fill("url", "https://localhost:9/echo")

@@ -32,14 +32,22 @@ export async function probe({ transport, event, url, hashes }, page) {
   const server = facts.healthy ? await describeServer().catch(() => null) : null;
   const ports = server === null ? [] : [server.port, server.httpPort].map(String);
   // A stopped server cannot say which ports it had; then the host alone decides.
-  facts.ownServer = url.hostname === page.hostname && (server === null || ports.includes(url.port));
+  facts.ownServer = sameMachine(url.hostname, page.hostname) && (server === null || ports.includes(url.port));
   if (server === null || !facts.ownServer) return facts;
   const offered = server.certificates.map((certificate) => certificate.sha256.toLowerCase());
   if (hashes.length > 0) facts.hashOffered = hashes.some((hash) => offered.includes(hash));
   facts.expired = server.certificates.every((certificate) => Date.parse(certificate.notAfter) < Date.now());
-  facts.pathOpens = await webSocketOpens(sessionURL("websocket", server, url.pathname + url.search, page));
-  facts.echoOpens = facts.pathOpens || await webSocketOpens(sessionURL("websocket", server, "/echo", page));
+  // The session's own host name, because the server compares it with the page's origin.
+  const place = { protocol: page.protocol, hostname: url.hostname };
+  facts.pathOpens = await webSocketOpens(sessionURL("websocket", server, url.pathname + url.search, place));
+  facts.echoOpens = facts.pathOpens || await webSocketOpens(sessionURL("websocket", server, "/echo", place));
   return facts;
+}
+
+/** Loopback has three names, and each is an origin of its own. @param {string} a @param {string} b */
+function sameMachine(a, b) {
+  const loopback = ["localhost", "127.0.0.1", "[::1]"];
+  return a === b || (loopback.includes(a) && loopback.includes(b));
 }
 
 /**
