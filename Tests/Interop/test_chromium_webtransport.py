@@ -190,18 +190,19 @@ def test_wrong_certificate_hash_is_refused(run):
     assert result["rejected"] == "WebTransportError"
 
 
-def test_large_echo_is_byte_identical(run):
-    """1 MiB is larger than any stream's initial window here, so credit must be returned as bytes are read."""
+@pytest.mark.parametrize("size", [1 << 20, 5 << 20])
+def test_large_echo_is_byte_identical(run, size):
+    """5 MiB is more than the server's first credit for a stream, so credit must come back as bytes are read."""
     assert run("""
         const session = await open("/echo");
         const stream = await session.createBidirectionalStream();
-        const data = pattern(1 << 20);
+        const data = pattern(args.size);
         const answer = readAll(stream.readable);
         await writeAll(stream.writable, data);
         const received = await answer;
         session.close();
         return equal(received, data);
-    """)
+    """, size=size)
 
 
 def test_many_streams_on_one_session(run):
