@@ -51,7 +51,7 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >&2
     for package in "${wanted[@]}"; do
         if is_too_old "$package"; then
-            fail "$package is older than $debian_12_ngtcp2 (CVE-2026-40170): enable Debian's security suite and try again."
+            fail "$package is older than $debian_12_ngtcp2 (CVE-2026-40170): enable Debian's security suite."
         fi
     done
 }

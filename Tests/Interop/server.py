@@ -95,7 +95,7 @@ def _first_line(process: subprocess.Popen, log: Path) -> bytes:
                 raise TimeoutError(f"no ready line within {READY_TIMEOUT} s; its log:\n{_tail(log)}")
             chunk = os.read(process.stdout.fileno(), 4096)
             if not chunk:
-                raise RuntimeError(f"the server exited with {process.wait()} before it was ready; its log:\n{_tail(log)}")
+                raise RuntimeError(f"exited with {process.wait()} before it was ready; its log:\n{_tail(log)}")
             line += chunk
     return line
 

@@ -197,6 +197,7 @@ def test_a_server_that_vanishes_is_said_to_be_gone(browser, own_server, transpor
     lab.wait(lambda: lab.cause == "server-down", "the page noticed", timeout=45)
     assert lab.state == "lost" and "no longer answers" in lab.status
     assert "scripts/run" in lab["advice"].text
+    assert "does not answer" in lab["server-facts"].text
 
 
 def test_a_server_that_stops_in_order_ends_the_session(browser, own_server):

@@ -17,7 +17,10 @@ OPEN = """
       while (messages.length === 0) await new Promise((resolve) => { arrived = resolve; });
       return messages.shift();
     };
-    await new Promise((resolve, reject) => { socket.onopen = resolve; socket.onerror = () => reject(new Error("refused")); });
+    await new Promise((resolve, reject) => {
+      socket.onopen = resolve;
+      socket.onerror = () => reject(new Error("refused"));
+    });
 """
 
 REFUSED = """

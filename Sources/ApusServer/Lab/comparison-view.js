@@ -163,14 +163,16 @@ export class ComparisonView {
       { id: "webtransport", name: "WebTransport", samples: outcome.ready.webtransport, note: null },
       { id: "websocket", name: "WebSocket", samples: outcome.ready.websocket, note: null },
     ].filter(({ samples }) => samples.length > 0), "websocket"));
-    this.#series = outcome.roundTrips.map(({ id, samples }) => ({ id, name: names.get(id) ?? id, sorted: sorted(samples) }));
+    this.#series = outcome.roundTrips.map(({ id, samples }) =>
+      ({ id, name: names.get(id) ?? id, sorted: sorted(samples) }));
     this.#plot.show(this.#series);
     this.#legend();
   }
 
   #legend() {
     this.#readings.clear();
-    byID("legend").replaceChildren(...this.#series.filter(({ sorted: values }) => values.length > 0).map(({ id, name }) => {
+    const drawn = this.#series.filter(({ sorted: values }) => values.length > 0);
+    byID("legend").replaceChildren(...drawn.map(({ id, name }) => {
       const reading = element("output", {});
       this.#readings.set(id, reading);
       return element("li", { "data-series": id }, swatch(id), element("span", {}, name), reading);
@@ -183,7 +185,8 @@ export class ComparisonView {
     for (const { id, sorted: values } of this.#series) {
       const reading = this.#readings.get(id);
       if (reading === undefined) continue;
-      reading.textContent = depth === null || depth > nines(values.length) ? "" : duration(percentile(values, shareAtDepth(depth)));
+      const known = depth !== null && depth <= nines(values.length);
+      reading.textContent = known ? duration(percentile(values, shareAtDepth(depth))) : "";
     }
   }
 
@@ -216,7 +219,7 @@ function roundedDepth(depth) {
 
 /** @param {boolean} hidden */
 function hiddenNote(hidden) {
-  return hidden ? " The page was hidden for a while, which makes timers and drawing coarse: run again in the foreground." : "";
+  return hidden ? " The page was hidden for a while, which makes timers coarse: run again in the foreground." : "";
 }
 
 /**
@@ -230,11 +233,13 @@ function fill(table, lines) {
     return;
   }
   body.replaceChildren(...lines.map(({ id, name, summary, ratio: toReference, note }) => {
-    const heading = element("th", { scope: "row" }, name, ...(note === null ? [] : [element("span", { class: "muted" }, ` (${note})`)]));
+    const heading = element("th", { scope: "row" }, name);
+    if (note !== null) heading.append(element("span", { class: "muted" }, ` (${note})`));
     if (summary === null) {
       return element("tr", { "data-id": id }, heading, ...Array.from({ length: 6 }, () => element("td", {}, "–")));
     }
-    const cells = [summary.p50, summary.p90, summary.p99, summary.max].map((value) => element("td", {}, duration(value)));
+    const { p50, p90, p99, max } = summary;
+    const cells = [p50, p90, p99, max].map((value) => element("td", {}, duration(value)));
     return element("tr", { "data-id": id }, heading, element("td", {}, count(summary.count)), ...cells,
       element("td", {}, toReference === null ? "–" : ratio(toReference)));
   }));

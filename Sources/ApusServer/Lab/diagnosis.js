@@ -88,7 +88,8 @@ export function diagnose(facts) {
             "Connect again. If it happens again and again, a firewall may drop UDP after a while.",
           ]
         : [
-            "The TCP connection ended without a closing handshake: server restarted, a proxy timed out, or the network changed.",
+            "The TCP connection ended without a closing handshake: server restarted, a proxy timed out,"
+              + " or the network changed.",
             "Connect again.",
           ],
     };
@@ -99,7 +100,8 @@ export function diagnose(facts) {
       title: "The server is up, but refuses sessions from this page's origin.",
       advice: [
         "Its log names the origin it refused and why (403).",
-        "Open the lab page on the same host as the session's address, or start the server with --allow-origin and this page's origin.",
+        "Open the lab page on the same host as the session's address, or start the server with --allow-origin"
+          + " and this page's origin.",
       ],
     };
   }
@@ -128,7 +130,10 @@ export function diagnose(facts) {
     return {
       cause: "hash-mismatch",
       title: "The certificate hash is not the server's.",
-      advice: ["Load the hash from the server again (button beside the field), or reload this page: the server has renewed its certificate."],
+      advice: [
+        "Load the hash from the server again (button below the field), or reload this page:"
+          + " the server may have renewed its certificate.",
+      ],
     };
   }
   if (facts.hashOffered === null) {
@@ -136,7 +141,8 @@ export function diagnose(facts) {
       cause: "no-hash",
       title: "The server is up over TCP, but the QUIC handshake failed.",
       advice: [
-        "No certificate hash was given. A development certificate is accepted by its hash only: load it from the server.",
+        "No certificate hash was given, and a development certificate is accepted by its hash only:"
+          + " load it from the server.",
         "Otherwise UDP may be blocked between here and the server.",
       ],
     };

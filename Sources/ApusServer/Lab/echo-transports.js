@@ -18,7 +18,8 @@ export const echoTransports = [
   { id: "wt-datagram", name: "WebTransport, datagram", short: "WT datagram", needs: "webtransport" },
   { id: "wt-stream", name: "WebTransport, one stream", short: "WT stream", needs: "webtransport" },
   {
-    id: "wt-bidi-per-message", name: "WebTransport, stream per message", short: "WT stream per message", needs: "webtransport",
+    id: "wt-bidi-per-message", name: "WebTransport, stream per message", short: "WT stream per message",
+    needs: "webtransport",
   },
   { id: "ws", name: "WebSocket", short: "WebSocket", needs: "websocket" },
 ];

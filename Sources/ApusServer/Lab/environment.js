@@ -30,7 +30,8 @@ export function availability(page, httpPort) {
     problem: {
       title: "This browser has no WebTransport.",
       advice: [
-        safari ? "Safari has it from version 26.4." : "Chromium, Chrome and Edge have it from 97, Firefox from 114, Safari from 26.4.",
+        safari ? "Safari has it from version 26.4."
+          : "Chromium, Chrome and Edge have it from 97, Firefox from 114, Safari from 26.4.",
         "Private windows and enterprise policies can switch it off.",
         "WebSocket works here: choose it below. The comparison will measure WebSocket alone.",
       ],

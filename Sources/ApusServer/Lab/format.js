@@ -59,8 +59,8 @@ export function preview(data, limit = 200) {
   } catch {
     // Not UTF-8: shown as hex below.
   }
-  const shown = head.subarray(0, 24);
-  return `${Array.from(shown, (byte) => byte.toString(16).padStart(2, "0")).join(" ")}${data.length > 24 ? " …" : ""}`;
+  const hex = Array.from(head.subarray(0, 24), (byte) => byte.toString(16).padStart(2, "0"));
+  return `${hex.join(" ")}${data.length > 24 ? " …" : ""}`;
 }
 
 /**

@@ -8,7 +8,8 @@ const limit = 500;
 
 /** @type {Record<import("./event-log.js").Kind, string>} */
 const names = {
-  state: "State", datagram: "Datagram", bidirectional: "Bidi", unidirectional: "Uni", message: "Message", error: "Error",
+  state: "State", datagram: "Datagram", bidirectional: "Bidi", unidirectional: "Uni", message: "Message",
+  error: "Error",
 };
 const arrows = { sent: "→", received: "←", local: "·" };
 const spoken = { sent: "sent", received: "received", local: "" };
@@ -79,7 +80,8 @@ export class LogView {
     byID("log-empty").textContent = length === 0
       ? "Nothing yet. What you send and what arrives is written here." : "No entry matches the filter.";
     const dropped = this.#log.dropped > 0 ? `, ${count(this.#log.dropped)} older dropped` : "";
-    byID("log-count").textContent = length === 0 ? "" : `${count(this.#rows.size)} of ${count(length)} shown${dropped}.`;
+    const shown = `${count(this.#rows.size)} of ${count(length)} shown${dropped}.`;
+    byID("log-count").textContent = length === 0 ? "" : shown;
   }
 }
 

@@ -9,7 +9,10 @@ import { SessionView } from "./session-view.js";
 import { errorText } from "./streams.js";
 
 const { webTransport } = availability(window, null);
-const session = new SessionView(new LogView(), webTransport);
+const session = new SessionView(new LogView(), webTransport, (healthy) => {
+  const state = document.querySelector("#server-facts dd");
+  if (state !== null) state.textContent = healthy ? "up" : "does not answer";
+});
 new ComparisonView(webTransport);
 
 /** @type {number | null} */

@@ -101,9 +101,10 @@ export class Plot {
 
   /** @param {Element} image @param {number} width */
   #empty(image, width) {
+    const middle = { x: (width + 44) / 2, y: height / 2 - 14, "text-anchor": "middle" };
     image.append(
       svg("path", { class: "axis", d: `M44.5 12V${height - 40.5}H${width}`, fill: "none" }),
-      svg("text", { x: (width + 44) / 2, y: height / 2 - 14, "text-anchor": "middle" }, "Run a comparison to see its curves."));
+      svg("text", middle, "Run a comparison to see its curves."));
   }
 
   /** @param {Element} image @param {number} width */
@@ -128,9 +129,12 @@ export class Plot {
     for (const [index, { id, sorted, points }] of curves.entries()) {
       const { dash, marker, short } = styles[id];
       const color = `var(--series-${id})`;
-      const path = points.map(({ depth, value }, step) => `${step === 0 ? "M" : "L"}${x(depth).toFixed(1)} ${y(value).toFixed(1)}`);
-      image.append(svg("path", { class: "curve", "data-series": id, d: path.join(""), stroke: color, "stroke-dasharray": dash }));
-      for (const share of [0.5, 0.9, 0.99, 0.999].filter((value) => depthAtShare(value) <= nines(sorted.length) + 1e-9)) {
+      const path = points.map(({ depth, value }) => `${x(depth).toFixed(1)} ${y(value).toFixed(1)}`);
+      image.append(svg("path", {
+        class: "curve", "data-series": id, d: `M${path.join("L")}`, stroke: color, "stroke-dasharray": dash,
+      }));
+      const last = nines(sorted.length) + 1e-9;
+      for (const share of [0.5, 0.9, 0.99, 0.999].filter((value) => depthAtShare(value) <= last)) {
         image.append(svg("path", {
           class: "marker", d: marker, fill: color,
           transform: `translate(${x(depthAtShare(share)).toFixed(1)} ${y(percentile(sorted, share)).toFixed(1)})`,
@@ -168,10 +172,10 @@ export class Plot {
     const depths = [0, depthAtShare(0.5), ...Array.from({ length: deepest }, (_, index) => index + 1)];
     for (const depth of depths) {
       const at = Math.round(x(depth)) + 0.5;
+      const anchor = depth === 0 ? "start" : depth === deepest && narrow ? "end" : "middle";
       image.append(
         svg("path", { class: "grid", d: `M${at} ${box.top}V${box.bottom}` }),
-        svg("text", { x: at, y: box.bottom + 18, "text-anchor": depth === 0 ? "start" : depth === deepest && narrow ? "end" : "middle" },
-          depthLabel(depth)));
+        svg("text", { x: at, y: box.bottom + 18, "text-anchor": anchor }, depthLabel(depth)));
     }
     image.append(
       svg("path", { class: "axis", d: `M${box.left + 0.5} ${box.top}V${box.bottom + 0.5}H${box.right}`, fill: "none" }),
@@ -182,5 +186,6 @@ export class Plot {
 /** @param {number} depth nines */
 export function depthLabel(depth) {
   if (depth === 0) return "min";
-  return `p${(shareAtDepth(depth) * 100).toFixed(Math.max(0, Math.ceil(depth) - 2)).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "")}`;
+  const digits = Math.max(0, Math.ceil(depth) - 2);
+  return `p${Number((shareAtDepth(depth) * 100).toFixed(digits))}`;
 }

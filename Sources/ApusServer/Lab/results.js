@@ -12,7 +12,7 @@ import { sorted, summarize } from "./statistics.js";
  * @returns {Row[]}
  */
 export function rows(series, reference) {
-  const measured = series.map(({ id, name, samples, note }) => ({ id, name, note, summary: summarize(sorted(samples)) }));
+  const measured = series.map(({ samples, ...rest }) => ({ ...rest, summary: summarize(sorted(samples)) }));
   const base = measured.find(({ id }) => id === reference)?.summary?.p50 ?? 0;
   return measured.map((row) => ({ ...row, ratio: row.summary !== null && base > 0 ? row.summary.p50 / base : null }));
 }

@@ -58,7 +58,7 @@ export async function isHealthy() {
 }
 
 /**
- * Whether a WebSocket to this address opens. It goes through the same path and origin checks as WebTransport, but over TCP.
+ * Whether a WebSocket to this address opens: the same checks of path and origin as for WebTransport, but over TCP.
  * @param {string} url
  * @returns {Promise<boolean>}
  */

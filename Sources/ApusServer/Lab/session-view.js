@@ -21,13 +21,16 @@ export class SessionView {
   /** @type {import("./server.js").ServerDescription | null} */
   #server = null;
   #log;
+  #tellHealth;
 
   /**
    * @param {import("./log-view.js").LogView} log
    * @param {boolean} webTransport whether the browser has it
+   * @param {(healthy: boolean) => void} tellHealth told whether the server answered when it was last asked
    */
-  constructor(log, webTransport) {
+  constructor(log, webTransport, tellHealth) {
     this.#log = log;
+    this.#tellHealth = tellHealth;
     if (!webTransport) {
       const [first, second] = document.querySelectorAll('input[name="transport"]');
       /** @type {HTMLInputElement} */ (first).disabled = true;
@@ -91,9 +94,14 @@ export class SessionView {
     const hashes = this.#hashes();
     const valid = hashes.every((hash) => hashBytes(hash) !== null);
     byID("hashes").setAttribute("aria-invalid", String(!valid));
-    byID("hash-summary").textContent = hashes.length === 0 ? "none: the browser's own trust decides"
-      : valid ? `${hashes[0].slice(0, 8)}…${hashes[0].slice(-8)}${hashes.length > 1 ? ` and ${hashes.length - 1} more` : ""}`
-      : "a SHA-256 has 64 hexadecimal digits";
+    if (hashes.length === 0) {
+      byID("hash-summary").textContent = "none: the browser's own trust decides";
+    } else if (valid) {
+      const more = hashes.length > 1 ? ` and ${hashes.length - 1} more` : "";
+      byID("hash-summary").textContent = `${hashes[0].slice(0, 8)}…${hashes[0].slice(-8)}${more}`;
+    } else {
+      byID("hash-summary").textContent = "a SHA-256 has 64 hexadecimal digits";
+    }
   }
 
   async #reloadHashes() {
@@ -170,7 +178,9 @@ export class SessionView {
   async #explain(state, failure) {
     this.#show(state, "Finding out why…");
     byID("connect").disabled = true;
-    const { title, advice, cause } = diagnose(await probe(failure, location));
+    const facts = await probe(failure, location);
+    this.#tellHealth(facts.healthy);
+    const { title, advice, cause } = diagnose(facts);
     this.#show(state, title);
     byID("status").dataset.cause = cause;
     showLines(byID("advice"), advice);

@@ -30,13 +30,11 @@ export class WebSocketSession {
         else resolve({ by: this.#closedHere ? "client" : "server", code: event.code, reason: event.reason });
       });
     });
+    const received = (/** @type {string} */ kind, /** @type {Uint8Array} */ data) =>
+      report({ kind: "message", direction: "received", text: `${kind}: ${preview(data)}`, size: data.byteLength });
     this.#socket.addEventListener("message", ({ data }) => {
-      if (typeof data === "string") {
-        const size = new TextEncoder().encode(data).byteLength;
-        report({ kind: "message", direction: "received", text: `text: ${data.slice(0, 200)}${data.length > 200 ? "…" : ""}`, size });
-      } else {
-        report({ kind: "message", direction: "received", text: `binary: ${preview(new Uint8Array(data))}`, size: data.byteLength });
-      }
+      if (typeof data === "string") received("text", new TextEncoder().encode(data));
+      else received("binary", new Uint8Array(data));
     });
     this.report = report;
   }

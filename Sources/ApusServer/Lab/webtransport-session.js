@@ -6,6 +6,11 @@ import { collect, errorText, streamError } from "./streams.js";
  * @typedef {{by: "client" | "server" | "lost", code: number | null, reason: string}} Ending
  * @typedef {(event: Omit<import("./event-log.js").Entry, "id" | "time">) => void} Report
  * @typedef {"datagram" | "bidirectional" | "unidirectional"} StreamKind
+ *
+ * @typedef {object} HeldStream
+ * @property {string} name
+ * @property {WritableStreamDefaultWriter<Uint8Array>} writer
+ * @property {ReadableStreamDefaultReader<Uint8Array>} reader
  */
 
 /**
@@ -27,7 +32,7 @@ export class WebTransportSession {
   #datagramWriter;
   #closedHere = false;
   #streams = 0;
-  /** @type {{name: string, writer: WritableStreamDefaultWriter<Uint8Array>, reader: ReadableStreamDefaultReader<Uint8Array>} | null} */
+  /** @type {HeldStream | null} */
   #held = null;
 
   /**
@@ -163,16 +168,15 @@ export class WebTransportSession {
   async #sendOnHeldStream(data) {
     if (this.#held === null) {
       const stream = await this.#transport.createBidirectionalStream();
-      this.#held = {
-        name: this.#name("bidirectional", "page"), writer: stream.writable.getWriter(), reader: stream.readable.getReader(),
-      };
+      const name = this.#name("bidirectional", "page");
+      this.#held = { name, writer: stream.writable.getWriter(), reader: stream.readable.getReader() };
       this.#readChunks(this.#held);
     }
     this.#sent("bidirectional", `${this.#held.name}: ${preview(data)}`, data.byteLength);
     await this.#held.writer.write(data);
   }
 
-  /** @param {NonNullable<WebTransportSession["#held"]>} held */
+  /** @param {HeldStream} held */
   async #readChunks(held) {
     try {
       for (;;) {
