@@ -1,0 +1,138 @@
+/** Runs the comparison: connection times, then echoes in interleaved rounds. Draws nothing. */
+import { openWebSocket, openWebTransport, timeToReady } from "./echo-transports.js";
+import { rotated, split } from "./statistics.js";
+
+/** Milliseconds between two reports within a round; a report falls between two echoes. */
+const progressInterval = 250;
+
+/**
+ * @typedef {import("./echo-transports.js").EchoID} EchoID
+ *
+ * @typedef {object} Settings
+ * @property {number} messages per transport, without the warm-up
+ * @property {number} size bytes of each message
+ * @property {number} warmUp messages per transport that are not counted
+ * @property {number} rounds
+ * @property {number} connections sessions opened per transport to measure the time to ready; 0 leaves that out
+ * @property {EchoID[]} transports
+ *
+ * @typedef {object} Series
+ * @property {EchoID} id
+ * @property {number[]} samples round trips in milliseconds, in the order measured
+ * @property {number} lost datagrams without an echo
+ * @property {string | null} skipped why it was not measured
+ *
+ * @typedef {object} Outcome
+ * @property {Series[]} roundTrips
+ * @property {Record<"webtransport" | "websocket", number[]>} ready milliseconds
+ *
+ * @typedef {object} Observer
+ * @property {(done: number, total: number, activity: string) => void} progress
+ * @property {(outcome: Outcome) => void} roundEnded called between rounds: whatever it does is not measured
+ */
+
+/**
+ * @param {Settings} settings
+ * @param {{webtransport: string, websocket: string, hashes: string[]}} target
+ * @param {Observer} observer
+ * @param {AbortSignal} signal
+ * @param {Outcome} outcome filled as the run goes on, so that a cancelled run keeps what it has
+ */
+export async function compare(settings, target, observer, signal, outcome) {
+  const usesWebTransport = settings.transports.some((id) => id !== "ws");
+  const usesWebSocket = settings.transports.includes("ws");
+  /** @type {("webtransport" | "websocket")[]} */
+  const kinds = [];
+  if (usesWebTransport) kinds.push("webtransport");
+  if (usesWebSocket) kinds.push("websocket");
+
+  const perTransport = settings.messages + settings.warmUp;
+  const total = kinds.length * settings.connections + settings.transports.length * perTransport;
+  let done = 0;
+
+  for (let attempt = 0; attempt < settings.connections; attempt += 1) {
+    for (const kind of rotated(kinds, attempt)) {
+      signal.throwIfAborted();
+      observer.progress(done, total, "Opening sessions");
+      outcome.ready[kind].push(await timeToReady(kind, target[kind], target.hashes));
+      done += 1;
+    }
+  }
+  observer.roundEnded(outcome);
+
+  /** @type {{transports: import("./echo-transports.js").EchoTransport[], close: () => void}[]} */
+  const open = [];
+  const closeAll = () => open.forEach((session) => session.close());
+  // Closing makes an echo under way reject, so that a cancel takes effect at once.
+  signal.addEventListener("abort", closeAll);
+  try {
+    signal.throwIfAborted();
+    if (usesWebTransport) open.push(await openWebTransport(target.webtransport, target.hashes));
+    if (usesWebSocket) open.push(await openWebSocket(target.websocket));
+    const lanes = open.flatMap((session) => session.transports)
+      .filter((transport) => settings.transports.includes(transport.id))
+      .map((transport) => ({ transport, series: seriesFor(outcome, transport, settings.size) }));
+    const active = lanes.filter(({ series }) => series.skipped === null);
+    done += (lanes.length - active.length) * perTransport;
+
+    const payload = new Uint8Array(settings.size).map((_, index) => index & 0xff);
+    for (const { transport } of active) {
+      for (let message = 0; message < settings.warmUp; message += 1) {
+        signal.throwIfAborted();
+        await transport.roundTrip(payload);
+      }
+      done += settings.warmUp;
+      observer.progress(done, total, "Warming up");
+    }
+
+    const rounds = split(settings.messages, settings.rounds);
+    let told = 0;
+    for (const [round, messages] of rounds.entries()) {
+      for (const { transport, series } of rotated(active, round)) {
+        for (let message = 0; message < messages; message += 1) {
+          signal.throwIfAborted();
+          const start = performance.now();
+          const arrived = await transport.roundTrip(payload);
+          const elapsed = performance.now() - start;
+          if (arrived) series.samples.push(elapsed);
+          else series.lost += 1;
+          done += 1;
+          if (start - told < progressInterval) continue;
+          told = start;
+          observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
+        }
+      }
+      observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
+      observer.roundEnded(outcome);
+      // Lets the page draw and answer the Cancel button before the next round.
+      await nextFrame();
+    }
+  } finally {
+    signal.removeEventListener("abort", closeAll);
+    closeAll();
+  }
+}
+
+/**
+ * @param {Outcome} outcome
+ * @param {import("./echo-transports.js").EchoTransport} transport
+ * @param {number} size
+ */
+function seriesFor(outcome, { id, limit }, size) {
+  /** @type {Series} */
+  const series = { id, samples: [], lost: 0, skipped: null };
+  if (size > limit) series.skipped = `${size} bytes do not fit a datagram (at most ${limit}).`;
+  outcome.roundTrips.push(series);
+  return series;
+}
+
+function nextFrame() {
+  // requestAnimationFrame stands still in a hidden tab; the timer lets the run go on there.
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, 100);
+    requestAnimationFrame(() => {
+      clearTimeout(timer);
+      setTimeout(resolve, 0);
+    });
+  });
+}

@@ -1,0 +1,136 @@
+"""Fixtures: one server and one headless Chromium for the whole run, a fresh page for every test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from server import Server, binary
+
+SCRIPT_TIMEOUT = 20
+
+
+def missing(what: str) -> None:
+    """A machine without a browser may skip; a CI run without one would prove nothing."""
+    if os.environ.get("CI", "").lower() in ("true", "1"):
+        pytest.fail(f"{what}; under CI the browser tests must run")
+    pytest.skip(what)
+
+
+@pytest.fixture(scope="session")
+def apus() -> Path:
+    path = binary()
+    if not path.is_file():
+        missing(f"no server at {path}: build it, or name it in APUS")
+    return path
+
+
+@pytest.fixture(scope="session")
+def server(apus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server.start(tmp_path_factory.mktemp("server"))
+    yield running
+    assert running.is_running, "the server did not survive the tests"
+    running.stop()
+
+
+@pytest.fixture
+def own_server(apus: Path, tmp_path: Path) -> Iterator[Server]:
+    """A server that the test may stop."""
+    running = Server.start(tmp_path)
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        missing("chromium or chromedriver is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(argument)
+    chrome = webdriver.Chrome(options=options, service=Service(driver))
+    chrome.set_script_timeout(SCRIPT_TIMEOUT)
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture
+def browser(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """The browser with a single, empty tab: what an earlier test opened is gone."""
+    first, *others = chromium.window_handles
+    for handle in others:
+        chromium.switch_to.window(handle)
+        chromium.close()
+    chromium.switch_to.window(first)
+    chromium.get("about:blank")
+    yield chromium
+
+
+Run = Callable[..., object]
+
+# The body of a test's script is an async function; what it returns or throws comes back here.
+_WRAPPER = """
+const [body, args, done] = arguments;
+const AsyncFunction = (async () => {}).constructor;
+new AsyncFunction("args", body)(args).then(
+  (value) => done({ value: value === undefined ? null : value }),
+  (error) => done({ error: `${error.name}: ${error.message}\\n${error.stack}` }));
+"""
+
+_PRELUDE = (Path(__file__).parent / "prelude.js").read_text()
+
+
+@pytest.fixture
+def run(browser: webdriver.Chrome, server: Server) -> Run:
+    """Runs an async JavaScript body on an empty page of the server's, with the helpers of prelude.js."""
+    browser.get(server.page + "healthz")
+    return lambda body, **arguments: run_script(browser, server, body, **arguments)
+
+
+def run_script(browser: webdriver.Chrome, server: Server, body: str, **arguments: object) -> object:
+    arguments |= {"base": server.https(""), "ws": server.ws(""), "hash": arguments.get("hash", server.sha256)}
+    outcome = browser.execute_async_script(_WRAPPER, _PRELUDE + body, arguments)
+    assert "error" not in outcome, outcome["error"]
+    return outcome["value"]
+
+
+@pytest.fixture
+def foreign_page() -> Iterator[str]:
+    """A page on another host name than the server's: 127.0.0.1, where the server is asked as localhost."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b"<!doctype html><title>elsewhere</title>"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as http:
+        thread = threading.Thread(target=http.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{http.server_address[1]}/"
+        http.shutdown()
+        thread.join()

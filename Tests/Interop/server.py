@@ -1,0 +1,104 @@
+"""Starts `apus serve` for a test run and reads the one line that says it is ready."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+READY_TIMEOUT = 20.0
+STOP_TIMEOUT = 15.0
+
+
+def binary() -> Path:
+    """The server under test: $APUS, else the debug build."""
+    return Path(os.environ.get("APUS", REPOSITORY / ".build/debug/apus"))
+
+
+@dataclass
+class Server:
+    """One running server. `stop` and `kill` end this process only, by its own id."""
+
+    process: subprocess.Popen
+    port: int
+    http_port: int
+    sha256: str
+
+    @classmethod
+    def start(cls, directory: Path, *arguments: str) -> Server:
+        certificates = directory / "certs"
+        if not (certificates / "development.pem").exists():
+            subprocess.run([binary(), "certificate", "--output", certificates], check=True, stdout=subprocess.DEVNULL)
+        log = open(directory / "server.log", "ab")
+        process = subprocess.Popen(
+            [
+                binary(), "serve", "--port", "0", "--http-port", "0",
+                "--certificate", certificates / "development.pem", "--key", certificates / "development.key",
+                *arguments,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=directory,
+        )
+        log.close()
+        try:
+            ready = json.loads(_first_line(process, directory / "server.log"))
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        assert ready["ready"] is True
+        return cls(process, ready["port"], ready["httpPort"], ready["certificateSHA256"])
+
+    @property
+    def page(self) -> str:
+        return f"http://localhost:{self.http_port}/"
+
+    def https(self, path: str) -> str:
+        return f"https://localhost:{self.port}{path}"
+
+    def ws(self, path: str) -> str:
+        return f"ws://localhost:{self.http_port}{path}"
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.is_running:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+        self.process.stdout.close()
+
+
+def _first_line(process: subprocess.Popen, log: Path) -> bytes:
+    deadline = time.monotonic() + READY_TIMEOUT
+    line = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        while not line.endswith(b"\n"):
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or not selector.select(remaining):
+                raise TimeoutError(f"no ready line within {READY_TIMEOUT} s; its log:\n{_tail(log)}")
+            chunk = os.read(process.stdout.fileno(), 4096)
+            if not chunk:
+                raise RuntimeError(f"exited with {process.wait()} before it was ready; its log:\n{_tail(log)}")
+            line += chunk
+    return line
+
+
+def _tail(log: Path) -> str:
+    return log.read_text(errors="replace")[-4000:]

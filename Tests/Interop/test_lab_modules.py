@@ -1,0 +1,143 @@
+"""The pure parts of the lab page, imported one by one into an empty page of the server's."""
+
+import pytest
+
+
+@pytest.fixture
+def module(run):
+    """Runs a body in which `m` is the module."""
+    return lambda name, body, **arguments: run(f"const m = await import('/lab/{name}.js');\n{body}", **arguments)
+
+
+@pytest.mark.parametrize(("samples", "share", "expected"), [
+    ([5], 0.5, 5), ([5], 0.99, 5),
+    ([1, 2], 0.5, 1), ([1, 2, 3], 0.5, 2), (list(range(1, 101)), 0.9, 90), (list(range(1, 101)), 0.99, 99),
+    (list(range(1, 1001)), 0.999, 999), (list(range(1, 11)), 0, 1), (list(range(1, 11)), 1, 10),
+])
+def test_percentile_is_the_nearest_rank(module, samples, share, expected):
+    body = "return m.percentile(args.samples, args.share);"
+    assert module("statistics", body, samples=samples, share=share) == expected
+
+
+def test_summary_of_nothing_is_nothing(module):
+    assert module("statistics", "return m.summarize([]);") is None
+
+
+def test_samples_are_sorted_as_numbers(module):
+    assert module("statistics", "return Array.from(m.sorted([10, 9, 100, 1]));") == [1, 9, 10, 100]
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (10, 1), (99, 1), (100, 2), (999, 2), (1000, 3), (100000, 5)])
+def test_the_curve_ends_at_the_last_nine_the_samples_support(module, count, expected):
+    assert module("statistics", "return m.nines(args.count);", count=count) == expected
+
+
+def test_the_curve_rises_from_the_minimum(module):
+    points = module("statistics", "return m.percentileCurve(Float64Array.from({length: 500}, (_, i) => i + 1), 20);")
+    values = [point["value"] for point in points]
+    assert values[0] == 1 and values == sorted(values) and points[-1]["depth"] == 2
+
+
+def test_every_transport_takes_every_place_in_the_rounds(module):
+    orders = module("statistics", "return [0, 1, 2, 3, 4].map((round) => m.rotated([...'abcd'], round).join(''));")
+    assert orders == ["abcd", "bcda", "cdab", "dabc", "abcd"]
+
+
+@pytest.mark.parametrize(("total", "parts"), [(10, 3), (1000, 20), (3, 20), (1, 1), (7, 7)])
+def test_rounds_add_up_and_differ_by_one_at_most(module, total, parts):
+    sizes = module("statistics", "return m.split(args.total, args.parts);", total=total, parts=parts)
+    assert sum(sizes) == total and max(sizes) - min(sizes) <= 1 and min(sizes) >= 1
+
+
+def test_scales_map_the_ends_of_the_domain_to_the_ends_of_the_range(module):
+    assert module("scales", """
+        const log = m.logarithmic([0.1, 10], [300, 0]);
+        const lin = m.linear([0, 4], [10, 50]);
+        return [log(0.1), log(1), log(10), log(0), lin(0), lin(4)];
+    """) == pytest.approx([300, 150, 0, 300, 10, 50])
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.13, 7), (1, 1), (0.2, 0.2), (3, 4), (0.004, 900)])
+def test_the_axis_encloses_its_values_in_steps(module, low, high):
+    bottom, top = module("scales", "return m.enclosingSteps(args.low, args.high);", low=low, high=high)
+    assert bottom <= low * 1.001 and top >= high * 0.999 and bottom < top
+
+
+def test_ticks_are_thinned(module):
+    assert module("scales", "return m.logarithmicTicks(0.1, 1, 8);") == [0.1, 0.2, 0.5, 1]
+    assert module("scales", "return m.logarithmicTicks(0.001, 1000, 8);") == [0.001, 0.01, 0.1, 1, 10, 100, 1000]
+
+
+def test_labels_are_moved_apart_within_bounds(module):
+    placed = module("scales", "return m.spread([50, 52, 99, 51], 10, [0, 100]);")
+    ordered = sorted(placed)
+    assert all(b - a >= 10 for a, b in zip(ordered, ordered[1:])) and 0 <= ordered[0] and ordered[-1] <= 100
+    assert placed[0] < placed[3] < placed[1] < placed[2]
+
+
+def test_the_log_is_bounded_and_counts_what_it_dropped(module):
+    assert module("event-log", """
+        const log = new m.EventLog(3);
+        for (const text of ["a", "b", "c", "d", "e"]) {
+          log.append({ kind: "state", direction: "local", text, size: null }, new Date(0));
+        }
+        return [log.entries.map(({ text }) => text).join(""), log.dropped];
+    """) == ["cde", 2]
+
+
+@pytest.mark.parametrize(("value", "expected"), [
+    (0.005, "5.00 µs"), (0.1234, "123 µs"), (1, "1.00 ms"), (12.34, "12.3 ms"), (1500, "1.50 s"),
+])
+def test_durations_have_three_digits(module, value, expected):
+    assert module("format", "return m.duration(args.value);", value=value) == expected
+
+
+@pytest.mark.parametrize(("data", "expected"), [
+    (list("swift".encode()), "swift"), ([], ""), ([0, 1, 255], "00 01 ff"), (list("größe".encode()), "größe"),
+])
+def test_bytes_are_shown_as_text_or_hex(module, data, expected):
+    assert module("format", "return m.preview(Uint8Array.from(args.data));", data=data) == expected
+
+
+def test_a_character_cut_in_two_is_left_out(module):
+    assert module("format", "return m.preview(new TextEncoder().encode('aaaö'), 4);") == "aaa…"
+
+
+@pytest.mark.parametrize(("text", "valid"), [
+    ("ab" * 32, True), (":".join(["AB"] * 32), True), ("ab" * 31, False), ("zz" * 32, False),
+])
+def test_hashes_are_64_hexadecimal_digits(module, text, valid):
+    assert module("format", "return m.hashBytes(args.text) !== null;", text=text) is valid
+
+
+BASE = {
+    "transport": "webtransport", "event": "refused", "ownServer": True, "healthy": True,
+    "pathOpens": True, "echoOpens": True, "hashOffered": True, "expired": False,
+}
+
+
+@pytest.mark.parametrize(("facts", "cause"), [
+    ({}, "udp-blocked"),
+    ({"healthy": False, "pathOpens": None, "echoOpens": None}, "server-down"),
+    ({"healthy": False, "event": "lost"}, "server-down"),
+    ({"event": "lost"}, "lost"),
+    ({"ownServer": False}, "foreign-server"),
+    ({"pathOpens": False}, "path-refused"),
+    ({"pathOpens": False, "echoOpens": False}, "origin-refused"),
+    ({"hashOffered": False}, "hash-mismatch"),
+    ({"hashOffered": None}, "no-hash"),
+    ({"expired": True}, "certificate-expired"),
+    ({"transport": "websocket"}, "transient"),
+])
+def test_a_failure_is_explained_by_what_the_probes_found(module, facts, cause):
+    diagnosis = module("diagnosis", "return m.diagnose(args.facts);", facts=BASE | facts)
+    assert diagnosis["cause"] == cause
+    assert diagnosis["title"].endswith(".") and diagnosis["advice"]
+
+
+@pytest.mark.parametrize(("secure", "expected"), [(False, "http://localhost:8099/"), (True, "WebSocket works here")])
+def test_a_missing_api_is_explained(module, secure, expected):
+    problem = module("environment", """
+        return m.availability({ isSecureContext: args.secure, navigator, location }, 8099).problem;
+    """, secure=secure)
+    assert any(expected in line for line in problem["advice"])

@@ -1,0 +1,57 @@
+# Shared by scripts/run, scripts/test and .ci/run; sourced, with the repository as working directory.
+
+server_packages=(libngtcp2-dev libngtcp2-crypto-gnutls-dev libnghttp3-dev libgnutls28-dev pkg-config)
+
+# The same flags everywhere, so that nothing is built twice. The check holds the floors of Package.swift apart.
+build_flags=(--explicit-target-dependency-import-check error)
+
+# Debian 12's ngtcp2 before this version lacks the fix for CVE-2026-40170.
+debian_12_ngtcp2='0.12.1+dfsg-1+deb12u1'
+
+say() { printf '%s\n' "$*" >&2; }
+fail() { say "$(basename "$0"): $*"; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+require_swift() {
+    command -v swift >/dev/null ||
+        fail 'Swift is missing: install Swift 6.3 from https://www.swift.org/install/linux/ and run this again.'
+}
+
+is_installed() {
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+# Debian 12 only: other distributions number their fixes differently.
+is_too_old() {
+    local release
+    release=$(. /etc/os-release && printf '%s %s' "${ID:-}" "${VERSION_ID:-}")
+    case "$release $1" in
+        'debian 12 libngtcp2'*)
+            dpkg --compare-versions "$(dpkg-query -W -f '${Version}' "$1")" lt "$debian_12_ngtcp2" ;;
+        *) return 1 ;;
+    esac
+}
+
+# Installs the packages named that are missing or too old; touches nothing when all are there.
+install_packages() {
+    local package wanted=()
+    if ! command -v dpkg-query >/dev/null; then
+        say "This is not Debian or Ubuntu, so nothing is installed here. Needed: $*"
+        return
+    fi
+    for package in "$@"; do
+        if ! is_installed "$package" || is_too_old "$package"; then wanted+=("$package"); fi
+    done
+    [ ${#wanted[@]} -gt 0 ] || return 0
+    say "Installing ${wanted[*]}"
+    as_root apt-get update -qq >&2
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >&2
+    for package in "${wanted[@]}"; do
+        if is_too_old "$package"; then
+            fail "$package is older than $debian_12_ngtcp2 (CVE-2026-40170): enable Debian's security suite."
+        fi
+    done
+}
