@@ -118,6 +118,13 @@ let package = Package(
         ),
 
         tests("LoopConcurrencyTests", ["LoopConcurrency", nioCore, nioPosix]),
+        tests(
+            "WebTransportTests",
+            [
+                "WebTransport", "Credentials", "HTTPSemantics", nioCore, nioPosix, httpTypes, logging,
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+            ]
+        ),
         tests("QUICTests", ["QUIC", "Credentials", nioCore]),
         tests("CredentialsTests", ["Credentials", "CGnuTLS"]),
         tests("TLSTests", ["TLS", "Credentials", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")]),

@@ -10,6 +10,8 @@ package final class Endpoint {
     package let index: UInt8
     let secrets: EndpointSecrets
     private let server: ServerConfiguration?
+    /// Whether it accepts connections.
+    package var isServer: Bool { self.server != nil }
     package internal(set) var connections = ConnectionTable<Connection>()
 
     private var connectionCount = 0

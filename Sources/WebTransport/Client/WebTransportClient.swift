@@ -81,6 +81,7 @@ public final class WebTransportClient: Sendable {
             let session = try await client.connect(to: url, fields: fields, subprotocols: subprotocols)
             let result = try await body(session)
             session.close()
+            await session.settled(within: Self.settlingTime)
             await client.close()
             return result
         } catch {
@@ -88,6 +89,9 @@ public final class WebTransportClient: Sendable {
             throw error
         }
     }
+
+    /// Time for the server to answer a close: a few round trips of a slow path.
+    private static let settlingTime = TimeAmount.seconds(1)
 
     /// Opens a session. Close it, or the client, in the end.
     public func connect(

@@ -180,7 +180,6 @@ extension PeerConnection {
     private func responseReceived(_ streamID: Int64, _ response: HTTPResponse, to request: ClientRequest) {
         guard let session = self.sessions[streamID], !session.isEstablished else { return }
         guard response.status.kind == .successful else {
-            self.sessions[streamID] = nil
             session.abandon()
             request.fail(.refused(response.status))
             self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "")

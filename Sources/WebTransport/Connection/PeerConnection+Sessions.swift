@@ -11,9 +11,18 @@ extension PeerConnection {
     func sessionEnded(_ session: SessionCore) {
         guard self.sessions.removeValue(forKey: session.id) != nil else { return }
         self.remember(endedSession: session.id)
+        self.settling[session.id] = session
         if case .server(let context) = self.role { context.sessionCount.add(-1) }
         self.updateReaping()
         self.markDirty()
+    }
+
+    /// A session's CONNECT stream has closed, and nothing of the session is under way any more. A client's connection
+    /// has no further use.
+    func settle(_ id: Int64) {
+        guard let session = self.settling.removeValue(forKey: id) else { return }
+        session.settled.succeed()
+        if case .client = self.role { self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "") }
     }
 
     /// Gives up a CONNECT stream in both directions.

@@ -211,6 +211,7 @@ extension PeerConnection {
             try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
         }
         self.sessions[id.rawValue]?.requestStreamClosed()
+        self.settle(id.rawValue)
     }
 
     private func forget(_ id: StreamID) {

@@ -26,6 +26,8 @@ final class PeerConnection {
     var sendStreams: [StreamID: SendStreamCore] = [:]
     /// Established sessions, and those of a client that are not answered yet.
     var sessions: [Int64: SessionCore] = [:]
+    /// Sessions that have ended here, until their CONNECT stream has closed in both directions.
+    var settling: [Int64: SessionCore] = [:]
     /// Sessions whose streams may still arrive, the latest last.
     var endedSessions: Deque<Int64> = []
     var early = EarlyArrivals<(StreamID, ByteBuffer, isFinal: Bool), ByteBuffer>()
@@ -168,8 +170,10 @@ final class PeerConnection {
         self.closeReason = reason
         self.reapDeadline = nil
         self.handshakeEnded()
-        for session in self.sessions.values { session.connectionClosed(reason) }
+        for session in Array(self.sessions.values) { session.connectionClosed(reason) }
         self.sessions.removeAll()
+        for session in self.settling.values { session.settled.succeed() }
+        self.settling.removeAll()
         for stream in self.sendStreams.values {
             stream.failed(.connectionClosed(reason))
             stream.counterpart?.ended(.gone)

@@ -97,7 +97,9 @@ final class UDPEndpoint {
         // Nothing can be sent to port 0, and whoever claims to be there wants to see us try.
         guard envelope.remoteAddress.port != 0, let remote = NetworkAddress(envelope.remoteAddress) else { return }
         var local = self.localAddress
-        if let destination = envelope.metadata?.packetInfo?.destinationAddress,
+        // A server answers from the address that was asked. A client leaves the choice to the kernel, and its path must
+        // not seem to change when the kernel has chosen.
+        if self.core.isServer, let destination = envelope.metadata?.packetInfo?.destinationAddress,
             var address = NetworkAddress(destination)
         {
             address.port = local.port
@@ -292,6 +294,18 @@ final class UDPEndpoint {
             for session in connection.sessions.values { session.close(close) }
             self.markDirty(connection)
         }
+    }
+
+    /// Waits until the peers have taken note of the ends of their sessions.
+    func settled(within limit: TimeAmount) -> EventLoopFuture<Void> {
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        let timeout = self.eventLoop.scheduleTask(in: limit) { promise.succeed() }
+        let futures = self.connections.values.flatMap { $0.settling.values.map(\.settled.futureResult) }
+        EventLoopFuture.andAllComplete(futures, on: self.eventLoop).whenComplete { _ in
+            timeout.cancel()
+            promise.succeed()
+        }
+        return promise.futureResult
     }
 
     /// Closes all connections, writes their last packets, and closes the socket.

@@ -174,8 +174,15 @@ public final class WebTransportServer: Sendable {
             self.arrivals.source.finish()
             self.forEachEndpoint { $0.close(sessions: SessionClose(code: 0, reason: "server shutting down")) }
         }
+        for endpoint in self.endpoints {
+            // It only ever succeeds.
+            try? await endpoint.eventLoop.flatSubmit { endpoint.value.settled(within: Self.settlingTime) }.get()
+        }
         await Self.close(self.endpoints)
     }
+
+    /// Time for clients to answer a close, without which they would not learn its reason.
+    private static let settlingTime = TimeAmount.milliseconds(500)
 
     private func serve(
         _ session: WebTransportSession,
@@ -190,7 +197,7 @@ public final class WebTransportServer: Sendable {
         }
     }
 
-    /// Shuts down in order: sessions are asked to finish (WT_DRAIN_SESSION), no new ones are accepted, and what is left
+    /// Begins to shut down in order: sessions are asked to finish (WT_DRAIN_SESSION), no new ones are accepted, and what is left
     /// after the grace period is closed. `run` then returns.
     public func beginGracefulShutdown() {
         self.forEachEndpoint { $0.drainSessions() }

@@ -27,6 +27,8 @@ final class SessionCore {
     private var streams: [StreamID: WeakStream] = [:]
     let ended: EventLoopPromise<WebTransportSession.End>
     let draining: EventLoopPromise<Void>
+    /// Kept when the CONNECT stream has closed in both directions, or the connection has: the peer knows of the end.
+    let settled: EventLoopPromise<Void>
 
     private struct WeakStream {
         weak var receiving: ReceiveStreamCore?
@@ -43,6 +45,7 @@ final class SessionCore {
         self.incomingUnidirectional = Mailbox(lowWatermark: 1, highWatermark: .max)
         self.ended = connection.eventLoop.makePromise()
         self.draining = connection.eventLoop.makePromise()
+        self.settled = connection.eventLoop.makePromise()
     }
 
     var isEstablished: Bool { self.machine.isEstablished }

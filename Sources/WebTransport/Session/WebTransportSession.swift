@@ -2,7 +2,6 @@ public import HTTPTypes
 import LoopConcurrency
 public import NIOCore
 import QUIC
-public import WebTransportCore
 
 /// A WebTransport session: streams and datagrams between a client and a server, on one QUIC connection
 /// (draft-ietf-webtrans-http3; W3C WebTransport § 6).
@@ -24,6 +23,7 @@ public struct WebTransportSession: Sendable {
     private let unidirectional: Mailbox<NIOLoopBound<ReceiveStreamCore>>
     private let ended: EventLoopFuture<End>
     private let drainRequested: EventLoopFuture<Void>
+    private let settledFuture: EventLoopFuture<Void>
 
     /// How a session ended.
     public enum End: Sendable, Hashable {
@@ -45,6 +45,7 @@ public struct WebTransportSession: Sendable {
         self.unidirectional = core.incomingUnidirectional
         self.ended = core.ended.futureResult
         self.drainRequested = core.draining.futureResult
+        self.settledFuture = core.settled.futureResult
     }
 
     // MARK: Streams
@@ -120,6 +121,19 @@ public struct WebTransportSession: Sendable {
     /// Waits until the peer asks this end to finish soon, or the session has ended.
     public var draining: Void {
         get async throws { try await self.drainRequested.get() }
+    }
+
+    /// Waits until the peer has taken note of the end: closing the connection sooner would lose code and reason
+    /// (draft-ietf-webtrans-http3 § 6).
+    func settled(within limit: TimeAmount) async {
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        let timeout = self.eventLoop.scheduleTask(in: limit) { promise.succeed() }
+        self.settledFuture.whenComplete { _ in
+            timeout.cancel()
+            promise.succeed()
+        }
+        // It only ever succeeds.
+        try? await promise.futureResult.get()
     }
 
     /// What is known of the connection's path now.

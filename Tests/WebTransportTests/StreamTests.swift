@@ -1,0 +1,175 @@
+import NIOCore
+import Testing
+import WebTransport
+
+@Suite("Streams over loopback", .timeLimit(.minutes(1)))
+struct StreamTests {
+    @Test("Bytes of a bidirectional stream come back on it, and its end too", arguments: [0, 1, 5, 70_000, 3_000_000])
+    func bidirectional(size: Int) async throws {
+        try await Loopback.withServer(handler: Loopback.echo) { _, client in
+            try await client.withSession { session in
+                let stream = try await session.openBidirectionalStream()
+                let sent = ByteBuffer(bytes: (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+                async let received = stream.inbound.collect()
+                try await stream.outbound.write(sent)
+                stream.outbound.finish()
+                #expect(try await received == sent)
+            }
+        }
+    }
+
+    @Test("Bytes of a unidirectional stream come back on one that the server opens")
+    func unidirectional() async throws {
+        try await Loopback.withServer(handler: Loopback.echo) { _, client in
+            try await client.withSession { session in
+                let stream = try await session.openUnidirectionalStream()
+                try await stream.write(ByteBuffer(string: "one way"))
+                stream.finish()
+                for await reply in session.incomingUnidirectionalStreams {
+                    #expect(try await reply.collect() == ByteBuffer(string: "one way"))
+                    break
+                }
+            }
+        }
+    }
+
+    @Test("Data flows in one direction after the other has ended (half-close)")
+    func halfClose() async throws {
+        try await Loopback.withServer { session in
+            for await stream in session.incomingBidirectionalStreams {
+                let request = try await stream.inbound.collect()
+                try await stream.outbound.write(ByteBuffer(string: "after \(request.readableBytes)"))
+                stream.outbound.finish()
+            }
+        } _: { _, client in
+            try await client.withSession { session in
+                let stream = try await session.openBidirectionalStream()
+                try await stream.outbound.write(ByteBuffer(string: "12345"))
+                stream.outbound.finish()
+                #expect(try await stream.inbound.collect() == ByteBuffer(string: "after 5"))
+            }
+        }
+    }
+
+    @Test("A reset carries the application's code to the reader", arguments: [0, 29, 30, 255, 0xffff_ffff] as [UInt32])
+    func reset(code: UInt32) async throws {
+        let seen = Handover<UInt32?>()
+        try await Loopback.withServer { session in
+            for await stream in session.incomingUnidirectionalStreams {
+                do {
+                    _ = try await stream.collect()
+                } catch let error as WebTransportError {
+                    seen.set(error.applicationCode)
+                }
+            }
+        } _: { _, client in
+            try await client.withSession { session in
+                let stream = try await session.openUnidirectionalStream()
+                // Nothing but the prefix was sent: it must arrive all the same, or nobody knows whose stream it was.
+                stream.reset(code: code)
+                #expect(try await seen.value == code)
+            }
+        }
+    }
+
+    @Test("A stopped stream fails the writer")
+    func stop() async throws {
+        try await Loopback.withServer { session in
+            for await stream in session.incomingUnidirectionalStreams { stream.stop(code: 7) }
+        } _: { _, client in
+            try await client.withSession { session in
+                let stream = try await session.openUnidirectionalStream()
+                var failure: WebTransportError?
+                do {
+                    while true { try await stream.write(ByteBuffer(repeating: 0, count: 10_000)) }
+                } catch let error as WebTransportError {
+                    failure = error
+                }
+                #expect(failure?.code == .streamStopped)
+            }
+        }
+    }
+
+    @Test("A writer is suspended while the reader does not read, and goes on when it does")
+    func backPressure() async throws {
+        let release = Handover<Void>()
+        let total = 40 << 20
+        let counted = Handover<Int>()
+        try await Loopback.withServer { session in
+            for await stream in session.incomingUnidirectionalStreams {
+                try await release.value
+                counted.set(try await stream.collect().readableBytes)
+            }
+        } _: { _, client in
+            try await client.withSession { session in
+                let stream = try await session.openUnidirectionalStream()
+                let written = Counter()
+                async let writing: Void = {
+                    for _ in 0..<(total / 65536) {
+                        try await stream.write(ByteBuffer(repeating: 1, count: 65536))
+                        written.increment()
+                    }
+                    stream.finish()
+                }()
+                // A round trip on another stream: by then the first one has run into its limits.
+                _ = try await session.datagrams.maxDatagramSize
+                let before = await written.settled()
+                #expect(before < total / 65536)
+                release.set(())
+                try await writing
+                #expect(try await counted.value == total)
+            }
+        }
+    }
+
+    @Test("10,000 streams one after the other")
+    func manyStreams() async throws {
+        try await Loopback.withServer(handler: Loopback.echo) { _, client in
+            try await client.withSession { session in
+                for number in 0..<10_000 {
+                    let stream = try await session.openBidirectionalStream()
+                    try await stream.outbound.write(ByteBuffer(integer: number))
+                    stream.outbound.finish()
+                    var reply = try await stream.inbound.collect()
+                    try #require(reply.readInteger(as: Int.self) == number)
+                }
+            }
+        }
+    }
+
+    @Test("More streams at once than the peer allows: opening suspends until one ends")
+    func streamLimit() async throws {
+        try await Loopback.withServer(configure: { $0.transport.maxStreams = 4 }, handler: Loopback.echo) { _, client in
+            try await client.withSession { session in
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for number in 0..<50 {
+                        group.addTask {
+                            let stream = try await session.openBidirectionalStream()
+                            try await stream.outbound.write(ByteBuffer(integer: number))
+                            stream.outbound.finish()
+                            #expect(try await stream.inbound.collect() == ByteBuffer(integer: number))
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+            }
+        }
+    }
+
+    @Test("A stream that is empty arrives and ends")
+    func emptyStream() async throws {
+        try await Loopback.withServer { session in
+            let stream = try await session.openUnidirectionalStream()
+            stream.finish()
+            _ = try await session.closed
+        } _: { _, client in
+            try await client.withSession { session in
+                for await stream in session.incomingUnidirectionalStreams {
+                    let received = try await stream.collect()
+                    #expect(received.readableBytes == 0)
+                    break
+                }
+            }
+        }
+    }
+}
