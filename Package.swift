@@ -127,6 +127,13 @@ let package = Package(
         ),
         tests("QUICTests", ["QUIC", "Credentials", nioCore]),
         tests("CredentialsTests", ["Credentials", "CGnuTLS"]),
+        tests(
+            "WebSocketTests",
+            [
+                "WebSocket", "TLS", "Credentials", "HTTPSemantics", nioCore, nioPosix, httpTypes, logging,
+                .product(name: "NIOWebSocket", package: "swift-nio"),
+            ]
+        ),
         tests("TLSTests", ["TLS", "Credentials", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")]),
     ]
 )

@@ -46,19 +46,7 @@ public struct CertificateFingerprint: Hashable, Sendable, CustomStringConvertibl
     }
 
     /// Base64 with padding (RFC 4648 § 4), for a page that feeds it to `atob`.
-    public var base64: String {
-        let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-        var text: [UInt8] = []
-        for start in stride(from: 0, to: self.bytes.count, by: 3) {
-            let group = self.bytes[start..<min(start + 3, self.bytes.count)]
-            let bits = group.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << (8 * (3 - group.count))
-            for index in 0..<4 {
-                let digit = digits[Int(bits >> (18 - 6 * index) & 63)]
-                text.append(index <= group.count ? digit : UInt8(ascii: "="))
-            }
-        }
-        return String(decoding: text, as: UTF8.self)
-    }
+    public var base64: String { Base64.encode(self.bytes) }
 
     public var description: String { self.hexadecimal }
 }

@@ -1,5 +1,10 @@
 package import NIOCore
 
+/// Triggered as an outbound user event by whoever has waited long enough: the next close waits for nothing.
+package struct ConnectionAbort: Sendable {
+    package init() {}
+}
+
 /// TLS 1.3 and 1.2 between a TCP channel and the handlers behind it.
 ///
 /// *Reading.* What a read of the channel brought is decrypted and passed on at once, as one buffer; only an incomplete
@@ -14,6 +19,8 @@ package import NIOCore
 /// `close(mode: .output)` sends close_notify and leaves the socket open: TLS' half closure without TCP's, which many
 /// peers take for the end. When the peer's close_notify arrives, `ChannelEvent.inputClosed` is fired and the channel is
 /// closed, with ours. `close(mode: .input)` is refused, as by any channel that cannot discard.
+///
+/// An outbound `ConnectionAbort` before `close(mode: .all)` makes it immediate.
 ///
 /// *Failure.* Any failure fires one error and closes the channel: `TLSError`, or `CredentialsError` when a client does
 /// not accept the certificate. A connection that ends without close_notify is `TLSError.Code.truncated`.
@@ -284,6 +291,19 @@ package final class TLSHandler: ChannelDuplexHandler {
         case .output: self.closeOutput(context, promise: promise)
         case .input: promise?.fail(ChannelError.operationUnsupported)
         }
+    }
+
+    package func triggerUserOutboundEvent(
+        context: ChannelHandlerContext,
+        event: Any,
+        promise: EventLoopPromise<Void>?
+    ) {
+        guard event is ConnectionAbort else {
+            context.triggerUserOutboundEvent(event, promise: promise)
+            return
+        }
+        self.end(context, failing: ChannelError.ioOnClosedChannel)
+        promise?.succeed()
     }
 
     private func closeOutput(_ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {

@@ -1,0 +1,148 @@
+import Credentials
+import Glibc
+import HTTPTypes
+import LoopConcurrency
+public import NIOCore
+import NIOHTTP1
+import NIOPosix
+import TLS
+
+/// Opens WebSocket sessions.
+public enum WebSocketClient {
+    /// Opens a session, runs `body` with it on the connection's event loop, and closes it.
+    ///
+    /// Every `await` in `body` resumes on the loop, without a thread hop; it must not block. When it returns or throws,
+    /// the session is closed, with 1000 in either case, and the call returns when the server has agreed or the
+    /// configuration's `closeTimeout` is over.
+    /// - Throws: what `connect(to:configuration:eventLoopGroup:)` and `body` throw.
+    public static func connect<Result: Sendable>(
+        to url: String,
+        configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
+        eventLoopGroup: any EventLoopGroup,
+        _ body: @concurrent @Sendable (WebSocketSession) async throws -> Result
+    ) async throws -> Result {
+        let session = try await Self.connect(to: url, configuration: configuration, eventLoopGroup: eventLoopGroup)
+        return try await withTaskCancellationHandler {
+            try await withTaskExecutorPreference(EventLoopTaskExecutor(session.eventLoop)) {
+                do {
+                    let result = try await body(session)
+                    session.close()
+                    _ = await session.closed
+                    return result
+                } catch {
+                    session.close()
+                    _ = await session.closed
+                    throw error
+                }
+            }
+        } onCancel: {
+            session.close(code: .goingAway)
+        }
+    }
+
+    /// Opens a session that the caller must close.
+    ///
+    /// Its methods work on any thread; where each message's latency matters, use the scoped variant, or a task whose
+    /// executor is the session's event loop.
+    /// - Throws: `WebSocketError`, with the status and body when the server has refused; `CredentialsError` when its
+    ///   certificate is not acceptable.
+    public static func connect(
+        to url: String,
+        configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
+        eventLoopGroup: any EventLoopGroup
+    ) async throws -> WebSocketSession {
+        let target = try WebSocketURL(url)
+        var tls: TLSClientConfiguration?
+        if target.isSecure {
+            tls = TLSClientConfiguration(
+                credentials: try configuration.credentials ?? ClientCredentials(verification: .system),
+                serverName: target.host,
+                applicationProtocols: ["http/1.1"],
+                handshakeTimeout: configuration.connectTimeout
+            )
+        }
+        let (channel, session): (any Channel, EventLoopFuture<WebSocketSession>)
+        do {
+            (channel, session) = try await ClientBootstrap(group: eventLoopGroup)
+                .connectTimeout(configuration.connectTimeout)
+                .channelOption(.writeBufferWaterMark, value: WebSocketServer.writeBufferWatermark)
+                .connect(host: target.host, port: target.port) { [tls] channel in
+                    // Once for each address that is tried; only the one that connects first is used.
+                    channel.eventLoop.makeCompletedFuture {
+                        (channel, try Self.configure(channel, target, configuration, tls))
+                    }
+                }
+        } catch {
+            throw Self.connectFailed(target, error)
+        }
+        return try await withTaskCancellationHandler {
+            do {
+                return try await session.get()
+            } catch {
+                try Task.checkCancellation()
+                throw error
+            }
+        } onCancel: {
+            channel.close(promise: nil)
+        }
+    }
+
+    /// Prepares a channel, and promises the session that will begin on it.
+    private static func configure(
+        _ channel: any Channel,
+        _ target: WebSocketURL,
+        _ configuration: WebSocketClientConfiguration,
+        _ tls: TLSClientConfiguration?
+    ) throws -> EventLoopFuture<WebSocketSession> {
+        let promise = channel.eventLoop.makePromise(of: WebSocketSession.self)
+        let encoder = HTTPRequestEncoder()
+        let decoder = ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes))
+        let handshake = ClientHandshakeHandler(
+            request: HTTPRequest(
+                method: .get,
+                scheme: target.isSecure ? "https" : "http",
+                authority: target.authority,
+                path: target.path,
+                headerFields: configuration.fields
+            ),
+            configuration: configuration,
+            waitsForTLS: tls != nil,
+            encoder: encoder,
+            decoder: decoder,
+            promise: promise
+        )
+        do {
+            let pipeline = channel.pipeline.syncOperations
+            if let tls { try pipeline.addHandler(TLSHandler(client: tls)) }
+            try pipeline.addHandlers([encoder, decoder, handshake])
+        } catch {
+            promise.fail(error)
+            throw error
+        }
+        return promise.futureResult
+    }
+
+    private static func connectFailed(_ target: WebSocketURL, _ error: any Error) -> any Error {
+        let reason: String
+        switch error {
+        case is CredentialsError, is WebSocketError, is CancellationError:
+            return error
+        case let error as NIOConnectionError:
+            // Each address may have failed in its way; the first is the one that the system prefers.
+            if let failure = error.connectionErrors.first?.error {
+                return Self.connectFailed(target, failure)
+            }
+            reason = "the name cannot be resolved; check its spelling and the network"
+        case ChannelError.connectTimeout:
+            let message = "\(target.authority) did not answer; check the address, the server and the network"
+            return WebSocketError(code: .timedOut, message: message)
+        case let error as IOError where error.errnoCode == ECONNREFUSED:
+            reason = "nothing listens there; start the server or check the port"
+        case let error as IOError:
+            reason = String(cString: strerror(error.errnoCode))
+        default:
+            reason = "\(error)"
+        }
+        return WebSocketError(code: .connectFailed, message: "cannot connect to \(target.authority): \(reason)")
+    }
+}

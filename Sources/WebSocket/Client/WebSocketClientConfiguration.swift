@@ -1,0 +1,31 @@
+public import Credentials
+public import HTTPTypes
+public import NIOCore
+
+/// How a client opens a session.
+public struct WebSocketClientConfiguration: Sendable {
+    /// Whom to trust, for `wss:`. Nil is what this system trusts.
+    public var credentials: ClientCredentials?
+    /// The application protocols offered, best first.
+    public var subprotocols: [String]
+    /// Further request fields, such as `Origin`.
+    public var fields: HTTPFields
+    /// A server can make the session hold this much.
+    public var maxMessageSize = 1 << 20
+    /// From the first packet to the session.
+    public var connectTimeout = TimeAmount.seconds(10)
+    /// The server is asked for a sign of life after so long without one. Nil: the server's business.
+    public var pingInterval: TimeAmount?
+    /// How long the server may take to answer a Close frame and to end the connection.
+    public var closeTimeout = TimeAmount.seconds(5)
+
+    public init(
+        credentials: ClientCredentials? = nil,
+        subprotocols: [String] = [],
+        fields: HTTPFields = [:]
+    ) {
+        self.credentials = credentials
+        self.subprotocols = subprotocols
+        self.fields = fields
+    }
+}

@@ -1,0 +1,9 @@
+/// The names of this module's log metadata.
+enum LoggingKeys {
+    static let address = "address"
+    static let error = "error"
+    static let path = "path"
+    static let reason = "reason"
+    static let status = "status"
+    static let suppressed = "suppressed"
+}

@@ -1,0 +1,324 @@
+import DequeModule
+import HTTPSemantics
+import HTTPTypes
+import Logging
+import LoopConcurrency
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypesHTTP1
+import NIOWebSocket
+
+/// One connection's HTTP/1.1: answers GET and HEAD in order, and hands over to a `WebSocketConnection`.
+///
+/// Answers come at once, so that there is one request at a time. Pipelined requests wait while the channel takes no more
+/// responses, and reads wait with them.
+final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = Never
+    typealias OutboundOut = HTTPServerResponsePart
+
+    /// Requests that are answered here have no body to speak of; a small one is read and dropped, so that the connection
+    /// can be used on.
+    private static let maximumDiscardedBody = 64 << 10
+
+    private enum State {
+        case idle
+        case receiving(HTTPRequestHead, bodyBytes: Int)
+        /// The last response is out, or nothing will be answered any more.
+        case closing
+        case upgraded
+    }
+
+    private let core: ServerCore
+    private let isSecure: Bool
+    private let encoder: HTTPResponseEncoder
+    private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
+    private var state = State.idle
+    /// Whole requests that wait for the channel to take responses.
+    private var waiting = Deque<HTTPRequestHead>()
+    private var owesRead = false
+    private var isQuiescing = false
+    private var timer: DeadlineTimer?
+
+    init(
+        core: ServerCore,
+        isSecure: Bool,
+        encoder: HTTPResponseEncoder,
+        decoder: ByteToMessageHandler<HTTPRequestDecoder>
+    ) {
+        self.core = core
+        self.isSecure = isSecure
+        self.encoder = encoder
+        self.decoder = decoder
+    }
+
+    // MARK: Lifecycle
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.timer = DeadlineTimer(context.eventLoop) { self.timedOut(context) }
+        self.timer?.set(self.core.configuration.requestTimeout)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.timer?.cancel()
+        self.timer = nil
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard event is ChannelShouldQuiesceEvent else { return context.fireUserInboundEventTriggered(event) }
+        self.isQuiescing = true
+        if case .idle = self.state, self.waiting.isEmpty { self.end(context) }
+    }
+
+    private func timedOut(_ context: ChannelHandlerContext) {
+        switch self.state {
+        case .receiving:
+            self.respond(context, .text(.requestTimeout, "the request took too long\n"), to: nil, keepsAlive: false)
+        case .idle, .closing, .upgraded:
+            context.abort()
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.core.logger.debug("connection failed", metadata: [LoggingKeys.error: "\(error)"])
+        switch (self.state, error) {
+        case (.idle, HTTPParserError.headerOverflow), (.receiving, HTTPParserError.headerOverflow):
+            let message = "the header section is too large\n"
+            self.respond(context, .text(.requestHeaderFieldsTooLarge, message), to: nil, keepsAlive: false)
+        case (.idle, HTTPParserError.invalidEOFState), (.receiving, HTTPParserError.invalidEOFState):
+            context.close(promise: nil)
+        case (.idle, is HTTPParserError), (.receiving, is HTTPParserError):
+            self.respond(context, .text(.badRequest, "not an HTTP/1.1 request\n"), to: nil, keepsAlive: false)
+        case (.closing, is HTTPParserError):
+            break
+        default:
+            context.close(promise: nil)
+        }
+    }
+
+    // MARK: Requests
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch (self.state, self.unwrapInboundIn(data)) {
+        case (.idle, .head(let head)):
+            self.state = .receiving(head, bodyBytes: 0)
+            let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
+            if length > Self.maximumDiscardedBody {
+                self.refuseBody(context, head)
+            } else if head.headers.contains(name: "expect") {
+                // RFC 9110 § 10.1.1: a final answer instead of 100 makes the client keep its body.
+                self.answer(context, head, keepsAlive: false)
+            }
+        case (.receiving(let head, let count), .body(let bytes)):
+            self.state = .receiving(head, bodyBytes: count + bytes.readableBytes)
+            if count + bytes.readableBytes > Self.maximumDiscardedBody { self.refuseBody(context, head) }
+        case (.receiving(let head, _), .end):
+            self.state = .idle
+            self.timer?.set(self.core.configuration.keepAliveTimeout)
+            self.waiting.append(head)
+            self.answerWaiting(context)
+        case (_, _):
+            // After the last response nothing is looked at.
+            break
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if self.waiting.isEmpty {
+            context.read()
+        } else {
+            self.owesRead = true
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.answerWaiting(context)
+        if self.waiting.isEmpty && self.owesRead {
+            self.owesRead = false
+            context.read()
+        }
+        context.fireChannelWritabilityChanged()
+    }
+
+    private func answerWaiting(_ context: ChannelHandlerContext) {
+        while context.channel.isWritable, let head = self.waiting.popFirst() {
+            // The decoder stops at a request that asks for an upgrade, whatever comes of it.
+            let asksForUpgrade = head.headers.contains(name: "upgrade")
+            self.answer(context, head, keepsAlive: head.isKeepAlive && !asksForUpgrade)
+        }
+    }
+
+    private func refuseBody(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
+        let message = "requests with a body of more than \(Self.maximumDiscardedBody) bytes are not accepted\n"
+        self.respond(context, .text(.contentTooLarge, message), to: head, keepsAlive: false)
+    }
+
+    private func answer(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, keepsAlive: Bool) {
+        let request: HTTPRequest
+        do {
+            request = try HTTPRequest(head, isSecure: self.isSecure)
+        } catch {
+            return self.respond(context, .text(.badRequest, "\(error.reason)\n"), to: head, keepsAlive: false)
+        }
+        if OpeningHandshake.isRequested(by: request) && head.version == .http1_1 {
+            return self.upgrade(context, head, request)
+        }
+        guard request.method == .get || request.method == .head else {
+            var response = ResourceResponse.text(.methodNotAllowed, "only GET and HEAD are answered here\n")
+            response.head.headerFields[.allow] = "GET, HEAD"
+            return self.respond(context, response, to: head, keepsAlive: keepsAlive)
+        }
+        self.respond(context, self.core.configuration.resources(request), to: head, keepsAlive: keepsAlive)
+    }
+
+    // MARK: Responses
+
+    /// - Parameter head: the request; nil when it has not arrived whole.
+    private func respond(
+        _ context: ChannelHandlerContext,
+        _ response: ResourceResponse,
+        to head: HTTPRequestHead?,
+        keepsAlive: Bool
+    ) {
+        let keepsAlive = keepsAlive && !self.isQuiescing
+        var fields = response.head.headerFields
+        fields[.contentLength] = "\(response.body.readableBytes)"
+        if fields[.date] == nil { fields[.date] = HTTPDate.now }
+        fields.append(contentsOf: self.core.configuration.responseFields)
+        if !keepsAlive {
+            fields.append(HTTPField(name: .connection, value: "close"))
+        } else if head?.version == .http1_0 {
+            fields.append(HTTPField(name: .connection, value: "keep-alive"))
+        }
+        var responseHead = HTTPResponseHead(HTTPResponse(status: response.head.status, headerFields: fields))
+        responseHead.version = .http1_1
+        context.write(self.wrapOutboundOut(.head(responseHead)), promise: nil)
+        if head?.method != .HEAD && response.body.readableBytes > 0 {
+            context.write(self.wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
+        }
+        context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+        if !keepsAlive { self.end(context) }
+    }
+
+    /// Ends our direction, and the connection when the peer follows or takes too long: closing at once could destroy the
+    /// response (RFC 9112 § 9.6).
+    private func end(_ context: ChannelHandlerContext) {
+        self.state = .closing
+        self.waiting.removeAll()
+        self.timer?.set(self.core.configuration.closeTimeout)
+        context.close(mode: .output, promise: nil)
+        if self.owesRead {
+            self.owesRead = false
+            context.read()
+        }
+    }
+
+    // MARK: WebSocket
+
+    private func upgrade(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ request: HTTPRequest) {
+        do throws(OpeningHandshake.Refusal) {
+            let offer = try OpeningHandshake.validate(request)
+            let (subprotocol, fields) = try self.admit(context, request)
+            // RFC 6455 § 4.2.2: only what the client offered.
+            let chosen = subprotocol.flatMap { offer.subprotocols.contains($0) ? $0 : nil }
+            self.accept(context, request, accept: offer.accept, subprotocol: chosen, fields: fields)
+        } catch {
+            self.core.logger.debug(
+                "WebSocket refused",
+                metadata: [
+                    LoggingKeys.status: "\(error.status.code)", LoggingKeys.reason: "\(error.reason)",
+                    LoggingKeys.path: "\(request.path ?? "")",
+                ]
+            )
+            var response = ResourceResponse.text(error.status, "\(error.reason)\n")
+            response.head.headerFields.append(contentsOf: error.fields)
+            self.respond(context, response, to: head, keepsAlive: false)
+        }
+    }
+
+    /// Asks the origin policy, the application, and the limit of sessions, in this order. After it has answered, a
+    /// session is counted.
+    private func admit(
+        _ context: ChannelHandlerContext,
+        _ request: HTTPRequest
+    ) throws(OpeningHandshake.Refusal) -> (subprotocol: String?, fields: HTTPFields) {
+        do throws(OriginPolicy.Refusal) {
+            try self.core.configuration.originPolicy.check(
+                origin: request.headerFields[.origin],
+                authority: request.authority
+            )
+        } catch {
+            self.core.refusals.log(error.description, path: request.path, at: context.eventLoop.now)
+            throw OpeningHandshake.Refusal(status: .forbidden, reason: error.description)
+        }
+        switch self.core.configuration.admission(request) {
+        case .refuse(let status, let reason):
+            throw OpeningHandshake.Refusal(status: status, reason: reason)
+        case .accept(let subprotocol, let fields):
+            guard self.core.sessionOpens() else {
+                throw OpeningHandshake.Refusal(
+                    status: .serviceUnavailable,
+                    reason: "the server has as many sessions as it takes; try again later",
+                    fields: [.retryAfter: "10"]
+                )
+            }
+            return (subprotocol, fields)
+        }
+    }
+
+    private func accept(
+        _ context: ChannelHandlerContext,
+        _ request: HTTPRequest,
+        accept: String,
+        subprotocol: String?,
+        fields: HTTPFields
+    ) {
+        self.state = .upgraded
+        self.timer?.cancel()
+        let channel = context.channel
+        let core = self.core
+        channel.closeFuture.whenComplete { _ in core.sessionClosed() }
+
+        var responseFields = fields
+        responseFields[.upgrade] = "websocket"
+        responseFields[.connection] = "upgrade"
+        responseFields[.secWebSocketAccept] = accept
+        responseFields[.secWebSocketProtocol] = subprotocol
+        let head = HTTPResponseHead(HTTPResponse(status: .switchingProtocols, headerFields: responseFields))
+        context.write(self.wrapOutboundOut(.head(head)), promise: nil)
+        context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+
+        let configuration = core.configuration
+        let connection = WebSocketConnection(
+            role: .server,
+            limits: WebSocketConnection.Limits(
+                maxMessageSize: configuration.maxMessageSize,
+                pingInterval: configuration.pingInterval,
+                closeTimeout: configuration.closeTimeout
+            ),
+            eventLoop: context.eventLoop
+        )
+        let pipeline = channel.pipeline.syncOperations
+        do {
+            let frames = WebSocketFrameDecoder(maxFrameSize: max(configuration.maxMessageSize, 125))
+            try pipeline.addHandlers([ByteToMessageHandler(frames), connection], position: .after(self))
+        } catch {
+            // The pipeline is gone with its channel.
+            return context.close(promise: nil)
+        }
+        // The decoder leaves in the loop's next turn, and passes on what it holds to the frame decoder.
+        pipeline.removeHandler(self.encoder, promise: nil)
+        pipeline.removeHandler(self.decoder, promise: nil)
+        pipeline.removeHandler(self, promise: nil)
+
+        let session = WebSocketSession(
+            connection,
+            request: request,
+            subprotocol: subprotocol,
+            remoteAddress: channel.remoteAddress
+        )
+        if core.accepted.source.offer(session) == .ended {
+            session.close(code: .goingAway, reason: "the server is shutting down")
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import Glibc
+import HTTPTypes
+public import Logging
+import LoopConcurrency
+public import NIOCore
+import NIOHTTP1
+import NIOPosix
+import TLS
+
+/// A server for WebSocket and plain HTTP resources, over TLS or without, on HTTP/1.1.
+///
+/// ```swift
+/// let server = try await WebSocketServer.bind(configuration: configuration, eventLoopGroup: group, logger: logger)
+/// try await server.run { session in
+///     for await message in session.messages { try await session.send(message) }
+/// }
+/// ```
+///
+/// A session's handler runs on the event loop of its connection: every `await` in it resumes there, without a thread
+/// hop, and it must not block.
+public final class WebSocketServer: Sendable {
+    private let core: ServerCore
+    private let eventLoopGroup: any EventLoopGroup
+    /// Where each listener listens, in the configuration's order.
+    public let localAddresses: [SocketAddress]
+
+    private init(core: ServerCore, eventLoopGroup: any EventLoopGroup, localAddresses: [SocketAddress]) {
+        self.core = core
+        self.eventLoopGroup = eventLoopGroup
+        self.localAddresses = localAddresses
+    }
+
+    /// Opens all listeners, or none. Connections wait in the kernel's queue until `run`.
+    ///
+    /// A server that will not be run is given up with `beginGracefulShutdown()`.
+    /// - Throws: `WebSocketError` with the code `bindFailed`, which names the address and the reason.
+    public static func bind(
+        configuration: WebSocketServerConfiguration,
+        eventLoopGroup: any EventLoopGroup,
+        logger: Logger
+    ) async throws -> WebSocketServer {
+        let core = ServerCore(configuration: configuration, logger: logger)
+        var addresses: [SocketAddress] = []
+        for listener in configuration.listeners {
+            do {
+                let channel = try await Self.bootstrap(listener, core, eventLoopGroup)
+                    .bind(host: listener.host, port: listener.port).get()
+                core.add(listener: channel)
+                guard let address = channel.localAddress else { throw ChannelError.ioOnClosedChannel }
+                addresses.append(address)
+            } catch {
+                core.beginDraining()
+                throw Self.bindFailed(listener, error)
+            }
+        }
+        return WebSocketServer(core: core, eventLoopGroup: eventLoopGroup, localAddresses: addresses)
+    }
+
+    /// Accepts connections and serves sessions, until `beginGracefulShutdown()` has ended them or the task is cancelled.
+    ///
+    /// A session closes when its handler returns (1000) or throws (1011).
+    /// - Throws: `CancellationError` when the task is cancelled; then connections end without ceremony.
+    public func run(handler: @escaping @Sendable (WebSocketSession) async throws -> Void) async throws {
+        let loop = self.eventLoopGroup.next()
+        let core = self.core
+        for listener in core.beginRunning() {
+            // It fails only for a listener that is closed, and so is the server then.
+            try? await listener.setOption(.autoRead, value: true).get()
+            listener.read()
+        }
+        await withTaskCancellationHandler {
+            // On a loop, so that a new session's way to its handler does not lead through another thread pool.
+            await withTaskExecutorPreference(EventLoopTaskExecutor(loop)) {
+                await withDiscardingTaskGroup { group in
+                    for await session in core.accepted {
+                        group.addTask(executorPreference: EventLoopTaskExecutor(session.eventLoop)) {
+                            await Self.serve(session, handler, core.logger)
+                        }
+                    }
+                    await core.waitUntilDrained(within: core.configuration.gracePeriod, on: loop)
+                    group.cancelAll()
+                }
+            }
+        } onCancel: {
+            core.beginDraining()
+            core.endConnections()
+        }
+        try Task.checkCancellation()
+    }
+
+    /// Stops accepting, closes every session with 1001, and lets `run` return when they have ended, at the latest after
+    /// the configuration's grace period.
+    public func beginGracefulShutdown() {
+        self.core.beginDraining()
+    }
+
+    private static func serve(
+        _ session: WebSocketSession,
+        _ handler: @Sendable (WebSocketSession) async throws -> Void,
+        _ logger: Logger
+    ) async {
+        do {
+            try await handler(session)
+            // Most handlers end without an error when they are cancelled: their messages end.
+            try Task.checkCancellation()
+            session.close(code: .normal)
+        } catch let error as WebSocketError where error.code == .closed {
+            // The peer has gone while the handler was sending: the usual end of a handler that only sends.
+        } catch is CancellationError {
+            session.close(code: .goingAway, reason: "the server is shutting down")
+        } catch {
+            session.close(code: .internalError, reason: "the session's handler failed")
+            let path = session.request.path ?? ""
+            logger.warning(
+                "a session's handler failed",
+                metadata: [LoggingKeys.error: "\(error)", LoggingKeys.path: "\(path)"]
+            )
+        }
+    }
+
+    private static func bootstrap(
+        _ listener: WebSocketServerConfiguration.Listener,
+        _ core: ServerCore,
+        _ group: any EventLoopGroup
+    ) -> ServerBootstrap {
+        ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1_024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            // `run` turns it on.
+            .serverChannelOption(.autoRead, value: false)
+            .childChannelOption(.writeBufferWaterMark, value: Self.writeBufferWatermark)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard core.connectionOpened(channel) else { throw ChannelError.ioOnClosedChannel }
+                    channel.closeFuture.whenComplete { _ in core.connectionClosed(channel) }
+                    try Self.configure(channel, listener, core)
+                }
+            }
+    }
+
+    /// Enough for the network to be busy while the loop is; little enough that a thousand slow readers fit in memory.
+    static let writeBufferWatermark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 << 10, high: 256 << 10)
+
+    private static func configure(
+        _ channel: any Channel,
+        _ listener: WebSocketServerConfiguration.Listener,
+        _ core: ServerCore
+    ) throws {
+        let pipeline = channel.pipeline.syncOperations
+        if let tls = listener.tls {
+            let configuration = TLSServerConfiguration(
+                identities: tls.identities,
+                tickets: tls.tickets,
+                applicationProtocols: ["http/1.1"]
+            )
+            try pipeline.addHandler(TLSHandler(server: configuration))
+        }
+        let encoder = HTTPResponseEncoder()
+        var limits = NIOHTTPDecoderLimitConfiguration()
+        // Cookies and all, browsers stay below 8 KiB, and so do proxies. Eight fields' worth of that is generous.
+        limits.maxHeaderFieldSize = 16 << 10
+        limits.maxHeaderListSize = 64 << 10
+        limits.maxHeaderFieldCount = 128
+        let decoder = ByteToMessageHandler(
+            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
+        )
+        let handler = HTTPServerHandler(core: core, isSecure: listener.tls != nil, encoder: encoder, decoder: decoder)
+        try pipeline.addHandlers([encoder, decoder, handler])
+    }
+
+    private static func bindFailed(
+        _ listener: WebSocketServerConfiguration.Listener,
+        _ error: any Error
+    ) -> WebSocketError {
+        let host = listener.host.contains(":") ? "[\(listener.host)]" : listener.host
+        let reason: String
+        switch (error as? IOError)?.errnoCode {
+        case EADDRINUSE:
+            reason = "the port is in use; stop the program that uses it or choose another port"
+        case EACCES:
+            reason = "permission denied; choose a port from 1024 up or grant the right to bind lower ones"
+        case EADDRNOTAVAIL:
+            reason = "this machine does not have that address; choose another host"
+        case let code?:
+            reason = String(cString: strerror(code))
+        case nil:
+            reason = "\(error)"
+        }
+        return WebSocketError(code: .bindFailed, message: "cannot listen on \(host):\(listener.port) (TCP): \(reason)")
+    }
+}

@@ -1,0 +1,226 @@
+import Credentials
+import HTTPSemantics
+import HTTPTypes
+import Logging
+import NIOCore
+import NIOPosix
+import Synchronization
+import TLS
+import Testing
+
+@testable import WebSocket
+
+/// What a loopback test runs over.
+enum Transport: CaseIterable {
+    case plain
+    case tls
+}
+
+/// A server on a free port of the loopback for the time of a test.
+struct TestServer: Sendable {
+    let server: WebSocketServer
+    let transport: Transport
+    let credentials: ClientCredentials
+
+    static var group: MultiThreadedEventLoopGroup { .singleton }
+
+    var port: Int { self.server.localAddresses[0].port! }  // an IP address has a port
+
+    func url(_ path: String) -> String {
+        "\(self.transport == .tls ? "wss" : "ws")://127.0.0.1:\(self.port)\(path)"
+    }
+
+    var client: WebSocketClientConfiguration { WebSocketClientConfiguration(credentials: self.credentials) }
+
+    func connect<Result: Sendable>(
+        _ path: String = "/echo",
+        _ configure: (inout WebSocketClientConfiguration) -> Void = { _ in },
+        _ body: @concurrent @Sendable (WebSocketSession) async throws -> Result
+    ) async throws -> Result {
+        var configuration = self.client
+        configure(&configuration)
+        return try await WebSocketClient.connect(
+            to: self.url(path),
+            configuration: configuration,
+            eventLoopGroup: Self.group,
+            body
+        )
+    }
+
+    func raw() async throws -> RawConnection {
+        try await RawConnection.connect(
+            port: self.port,
+            tls: self.transport == .tls
+                ? TLSClientConfiguration(credentials: self.credentials, serverName: "127.0.0.1") : nil
+        )
+    }
+
+    /// A raw connection on which a session has begun.
+    func rawSession(_ path: String = "/echo") async throws -> RawConnection {
+        let raw = try await self.raw()
+        raw.send(RawConnection.upgrade(path))
+        let head = try await raw.read(through: "\r\n\r\n")
+        try #require(head.hasPrefix("HTTP/1.1 101 "))
+        return raw
+    }
+
+    /// Sends every message back.
+    static let echo: @Sendable (WebSocketSession) async throws -> Void = { session in
+        for await message in session.messages { try await session.send(message) }
+    }
+
+    static func run<Result: Sendable>(
+        _ transport: Transport = .plain,
+        configure: (inout WebSocketServerConfiguration) -> Void = { _ in },
+        handler: @escaping @Sendable (WebSocketSession) async throws -> Void = echo,
+        _ body: (TestServer) async throws -> Result
+    ) async throws -> Result {
+        let identity = try DevelopmentCertificate().makeIdentity()
+        let tls = WebSocketServerConfiguration.Listener.TLS(
+            identities: IdentityStore(identity),
+            tickets: try SessionTicketKey()
+        )
+        var configuration = WebSocketServerConfiguration(
+            listeners: [.init(host: "127.0.0.1", port: 0, tls: transport == .tls ? tls : nil)],
+            resources: { request in
+                request.path == "/healthz" ? .text(.ok, "ok") : .text(.notFound, "no such thing\n")
+            },
+            admission: { request in
+                request.path == "/echo" ? .accept() : .refuse(.notFound, reason: "no such session")
+            }
+        )
+        configure(&configuration)
+        let server = try await WebSocketServer.bind(
+            configuration: configuration,
+            eventLoopGroup: Self.group,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        let test = TestServer(
+            server: server,
+            transport: transport,
+            credentials: try ClientCredentials(verification: .fingerprints([identity.fingerprint]))
+        )
+        let running = Task { try await server.run(handler: handler) }
+        do {
+            let result = try await body(test)
+            server.beginGracefulShutdown()
+            try await running.value
+            return result
+        } catch {
+            running.cancel()
+            _ = await running.result
+            throw error
+        }
+    }
+}
+
+/// A connection on which a test decides on every byte.
+struct RawConnection {
+    let channel: any Channel
+    private let bytes: BytesReader
+
+    static func connect(port: Int, tls: TLSClientConfiguration? = nil) async throws -> RawConnection {
+        let (stream, continuation) = AsyncStream<ByteBuffer>.makeStream()
+        let channel = try await ClientBootstrap(group: TestServer.group)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    if let tls { try channel.pipeline.syncOperations.addHandler(TLSHandler(client: tls)) }
+                    try channel.pipeline.syncOperations.addHandler(Collector(continuation))
+                }
+            }
+            .connect(host: "127.0.0.1", port: port).get()
+        return RawConnection(channel: channel, bytes: BytesReader(stream))
+    }
+
+    static func upgrade(_ path: String = "/echo", fields: String = "", version: String = "13") -> String {
+        "GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: \(version)\r\n\(fields)\r\n"
+    }
+
+    func send(_ text: String) { self.channel.writeAndFlush(ByteBuffer(string: text), promise: nil) }
+    func send(_ bytes: [UInt8]) { self.channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil) }
+
+    /// Sends a masked frame, with any first byte.
+    func sendFrame(_ firstByte: UInt8, _ payload: [UInt8] = []) {
+        precondition(payload.count < 126)
+        let key: [UInt8] = [1, 2, 3, 4]
+        let masked = payload.enumerated().map { $1 ^ key[$0 & 3] }
+        self.send([firstByte, 0x80 | UInt8(payload.count)] + key + masked)
+    }
+
+    func read(through end: String) async throws -> String {
+        String(decoding: try await self.bytes.read(through: Array(end.utf8)), as: UTF8.self)
+    }
+
+    func read(_ count: Int) async throws -> [UInt8] { try await self.bytes.read(count) }
+
+    /// Everything until the server ends the connection.
+    func readToEnd() async throws -> [UInt8] { await self.bytes.readToEnd() }
+
+    /// The server's next frame, which must be short.
+    func readFrame() async throws -> (firstByte: UInt8, payload: [UInt8]) {
+        let header = try await self.read(2)
+        try #require(header[1] < 126)
+        return (header[0], try await self.read(Int(header[1])))
+    }
+
+    /// Expects a Close frame and then the end of the connection.
+    func expectClose(_ code: WebSocketCloseCode, sourceLocation: SourceLocation = #_sourceLocation) async throws {
+        let (first, payload) = try await self.readFrame()
+        #expect(first == 0x88, sourceLocation: sourceLocation)
+        let number = payload.prefix(2).reduce(UInt16(0)) { $0 << 8 | UInt16($1) }
+        #expect(number == code.rawValue, sourceLocation: sourceLocation)
+        #expect(try await self.readToEnd().isEmpty, sourceLocation: sourceLocation)
+    }
+
+    private final class Collector: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let continuation: AsyncStream<ByteBuffer>.Continuation
+
+        init(_ continuation: AsyncStream<ByteBuffer>.Continuation) { self.continuation = continuation }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            self.continuation.yield(self.unwrapInboundIn(data))
+        }
+
+        func handlerRemoved(context: ChannelHandlerContext) { self.continuation.finish() }
+        func errorCaught(context: ChannelHandlerContext, error: any Error) {}
+    }
+
+    struct Ended: Error { var received: [UInt8] }
+
+    private final class BytesReader {
+        private var iterator: AsyncStream<ByteBuffer>.AsyncIterator
+        private var pending: [UInt8] = []
+
+        init(_ stream: AsyncStream<ByteBuffer>) { self.iterator = stream.makeAsyncIterator() }
+
+        private func more() async throws {
+            guard let next = await self.iterator.next(isolation: #isolation) else {
+                throw Ended(received: self.pending)
+            }
+            self.pending += next.readableBytesView
+        }
+
+        func read(_ count: Int) async throws -> [UInt8] {
+            while self.pending.count < count { try await self.more() }
+            defer { self.pending.removeFirst(count) }
+            return Array(self.pending.prefix(count))
+        }
+
+        func read(through end: [UInt8]) async throws -> [UInt8] {
+            while true {
+                if let range = self.pending.firstRange(of: end) {
+                    return try await self.read(range.upperBound)
+                }
+                try await self.more()
+            }
+        }
+
+        func readToEnd() async -> [UInt8] {
+            while let next = await self.iterator.next(isolation: #isolation) { self.pending += next.readableBytesView }
+            defer { self.pending = [] }
+            return self.pending
+        }
+    }
+}
