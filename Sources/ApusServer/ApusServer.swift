@@ -1,0 +1,198 @@
+public import Credentials
+public import HTTPSemantics
+import HTTPTypes
+public import Logging
+public import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+import WebSocket
+public import WebTransport
+
+/// The whole server: WebTransport and HTTP/3 over QUIC, WebSocket and HTTP/1.1 over TLS on the same port, and both plain
+/// on a second port of the loopback interface; the demonstration endpoints and the lab page on all of them.
+public struct ApusServer: Service {
+    /// Where and how to listen.
+    public struct Configuration: Sendable {
+        /// Where to listen for QUIC and TLS. `::` takes IPv4 as well.
+        public var host = "::"
+        /// UDP for QUIC and TCP for TLS; 0 picks one that is free for both.
+        public var port = 4433
+        /// Plain HTTP and WebSocket, on loopback only; 0 picks a free one.
+        public var httpPort = 8080
+        public var originPolicy = OriginPolicy()
+        public var retry = WebTransportServer.RetryMode.auto(halfOpenThreshold: 128)
+        public var maxSessions = 10_000
+        public var transport = TransportOptions()
+        /// Adds `/test/…`.
+        public var testEndpoints = false
+        /// Keeps this development certificate fresh; nil for a certificate that somebody else looks after.
+        public var development: DevelopmentIdentity?
+
+        public init() {}
+    }
+
+    /// The port of QUIC and TLS.
+    public let port: Int
+    /// The port of plain HTTP.
+    public let httpPort: Int
+    public let identities: IdentityStore
+
+    private let quic: WebTransportServer
+    private let tcp: WebSocketServer
+    private let routes: SessionRoutes
+    private let development: DevelopmentIdentity?
+    private let logger: Logger
+
+    /// Opens all listeners, or none.
+    /// - Throws: an error whose description is one sentence that says what to do.
+    public static func bind(
+        configuration: Configuration,
+        identities: IdentityStore,
+        eventLoopGroup: any EventLoopGroup,
+        logger: Logger
+    ) async throws -> ApusServer {
+        let site = Site(lab: try LabPage(), identities: identities)
+        let routes = SessionRoutes(includesTestEndpoints: configuration.testEndpoints)
+        var attempt = 1
+        while true {
+            var configuration = configuration
+            // A free port must be free for UDP and TCP alike, so one is proposed to both.
+            let isChosen = configuration.port == 0 || configuration.httpPort == 0
+            if configuration.port == 0 { configuration.port = .random(in: PortChoice.range) }
+            if configuration.httpPort == 0 { configuration.httpPort = .random(in: PortChoice.range) }
+            do {
+                return try await Self.open(configuration, site, routes, identities, eventLoopGroup, logger)
+            } catch where isChosen && attempt < PortChoice.attempts {
+                attempt += 1
+            }
+        }
+    }
+
+    private enum PortChoice {
+        /// The dynamic ports (RFC 6335 § 6).
+        static let range = 49_152...65_535
+        /// On a machine with half of them in use, all fail once in a million starts.
+        static let attempts = 20
+    }
+
+    private static func open(
+        _ configuration: Configuration,
+        _ site: Site,
+        _ routes: SessionRoutes,
+        _ identities: IdentityStore,
+        _ eventLoopGroup: any EventLoopGroup,
+        _ logger: Logger
+    ) async throws -> ApusServer {
+        let tcp = try await WebSocketServer.bind(
+            configuration: Self.tcpConfiguration(configuration, site, routes, identities),
+            eventLoopGroup: eventLoopGroup,
+            logger: logger
+        )
+        var udp = WebTransportServer.Configuration(
+            host: configuration.host,
+            port: configuration.port,
+            identities: identities
+        )
+        udp.admission = routes.admission
+        udp.originPolicy = configuration.originPolicy
+        udp.resources = site.response
+        udp.maxSessions = configuration.maxSessions
+        udp.transport = configuration.transport
+        udp.retry = configuration.retry
+        do {
+            let quic = try await WebTransportServer.bind(
+                configuration: udp,
+                eventLoopGroup: eventLoopGroup,
+                logger: logger
+            )
+            site.listening(port: configuration.port, httpPort: configuration.httpPort)
+            return ApusServer(
+                port: configuration.port,
+                httpPort: configuration.httpPort,
+                identities: identities,
+                quic: quic,
+                tcp: tcp,
+                routes: routes,
+                development: configuration.development,
+                logger: logger
+            )
+        } catch {
+            tcp.beginGracefulShutdown()
+            throw error
+        }
+    }
+
+    private static func tcpConfiguration(
+        _ configuration: Configuration,
+        _ site: Site,
+        _ routes: SessionRoutes,
+        _ identities: IdentityStore
+    ) throws -> WebSocketServerConfiguration {
+        var listeners: [WebSocketServerConfiguration.Listener] = [
+            .init(
+                host: configuration.host,
+                port: configuration.port,
+                tls: .init(identities: identities, tickets: try SessionTicketKey())
+            )
+        ]
+        for host in try Self.loopbackHosts() { listeners.append(.init(host: host, port: configuration.httpPort)) }
+        var tcp = WebSocketServerConfiguration(
+            listeners: listeners,
+            resources: site.response,
+            admission: routes.admission,
+            originPolicy: configuration.originPolicy,
+            // RFC 7838: the same resources over HTTP/3.
+            responseFields: [.init("alt-svc")!: "h3=\":\(configuration.port)\"; ma=86400"]
+        )
+        tcp.maxSessions = configuration.maxSessions
+        tcp.gracePeriod = .seconds(2)
+        return tcp
+    }
+
+    /// Browsers try `::1` for `localhost` first.
+    private static func loopbackHosts() throws -> [String] {
+        let addresses = try System.enumerateDevices().compactMap { $0.address?.ipAddress }
+        return ["127.0.0.1", "::1"].filter { addresses.contains($0) }
+    }
+
+    /// Where the lab page is.
+    public var urls: [String] {
+        ["http://localhost:\(self.httpPort)/", "https://localhost:\(self.port)/"]
+    }
+
+    /// Serves until the service group or the task asks it to stop: sessions are asked to finish, then closed.
+    public func run() async throws {
+        let (quic, tcp, routes, logger) = (self.quic, self.tcp, self.routes, self.logger)
+        try await withGracefulShutdownHandler {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { await quic.run(handler: routes.serve) }
+                group.addTask { try await tcp.run(handler: routes.serve) }
+                let renewal = self.development.map { development in
+                    Task { try await Self.keepFresh(self.identities, development, logger) }
+                }
+                defer { renewal?.cancel() }
+                try await group.waitForAll()
+            }
+        } onGracefulShutdown: {
+            logger.info("Shutting down: sessions are asked to finish.")
+            quic.beginGracefulShutdown()
+            tcp.beginGracefulShutdown()
+        }
+    }
+
+    private static func keepFresh(
+        _ identities: IdentityStore,
+        _ development: DevelopmentIdentity,
+        _ logger: Logger
+    ) async throws {
+        while true {
+            try await Task.sleep(for: DevelopmentIdentity.interval)
+            do {
+                try development.renew(identities, logger: logger)
+            } catch {
+                // A full disk must not stop the server; the next round tries again.
+                logger.error("The development certificate could not be renewed: \(error)")
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+public import Credentials
+import Foundation
+public import Logging
+
+/// The development certificate in a directory: made when there is none, renewed before it expires.
+///
+/// Browsers accept a certificate by its hash only for 14 days, so it must change while the server runs. Sessions that
+/// exist go on; new ones get the new certificate; both hashes are offered while both are valid.
+public struct DevelopmentIdentity: Sendable {
+    public let directory: String
+    public let hosts: [String]
+
+    /// A certificate is replaced this long before it expires, in seconds: two days.
+    public static let renewalMargin: Int64 = 2 * 86_400
+    /// How often a running server looks.
+    public static let interval = Duration.seconds(600)
+
+    public init(directory: String, hosts: [String] = ["localhost", "127.0.0.1", "::1"]) {
+        self.directory = directory
+        self.hosts = hosts
+    }
+
+    /// Loads the certificate, or makes one when there is none or it is about to expire.
+    /// - Parameter now: seconds since the epoch; nil is the system's clock.
+    public func load(at now: Int64? = nil, logger: Logger) throws -> ServerIdentity {
+        do {
+            let identity = try ServerIdentity(
+                certificateFile: "\(self.directory)/\(DevelopmentCertificate.certificateFileName)",
+                privateKeyFile: "\(self.directory)/\(DevelopmentCertificate.privateKeyFileName)",
+                at: now
+            )
+            if !self.needsRenewal(identity, at: now) { return identity }
+            logger.info("The development certificate is about to expire; making a new one.")
+        } catch {
+            logger.info("Making a development certificate in \(self.directory): \(error)")
+        }
+        return try self.make(at: now)
+    }
+
+    /// Replaces the identity when it is about to expire.
+    /// - Returns: whether it was replaced.
+    @discardableResult
+    public func renew(_ identities: IdentityStore, at now: Int64? = nil, logger: Logger) throws -> Bool {
+        guard self.needsRenewal(identities.current, at: now) else { return false }
+        let identity = try self.make(at: now)
+        identities.replace(with: identity)
+        logger.notice("New development certificate, SHA-256 \(identity.fingerprint.hexadecimal).")
+        return true
+    }
+
+    private func make(at now: Int64?) throws -> ServerIdentity {
+        let certificate = try DevelopmentCertificate(hosts: self.hosts, at: now)
+        try certificate.write(to: self.directory)
+        return try certificate.makeIdentity(at: now)
+    }
+
+    private func needsRenewal(_ identity: ServerIdentity, at now: Int64?) -> Bool {
+        identity.notValidAfter - (now ?? Int64(Date().timeIntervalSince1970)) < Self.renewalMargin
+    }
+}

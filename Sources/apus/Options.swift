@@ -1,0 +1,46 @@
+public import ArgumentParser
+public import Logging
+import NIOCore
+public import WebTransport
+
+/// `--retry`
+enum RetryOption: String, ExpressibleByArgument, CaseIterable {
+    case auto
+    case always
+    case never
+
+    var mode: WebTransportServer.RetryMode {
+        switch self {
+        case .auto: .auto(halfOpenThreshold: 128)
+        case .always: .always
+        case .never: .never
+        }
+    }
+}
+
+/// A duration such as `500ms`, `30s` or `2m`.
+struct DurationOption: ExpressibleByArgument, CustomStringConvertible {
+    let amount: TimeAmount
+
+    init(amount: TimeAmount) {
+        self.amount = amount
+    }
+
+    init?(argument: String) {
+        let digits = argument.prefix { $0.isNumber }
+        guard let number = Int64(digits), (1...86_400_000).contains(number) else { return nil }
+        switch argument.dropFirst(digits.count) {
+        case "ms": self.amount = .milliseconds(number)
+        case "s", "": self.amount = .seconds(min(number, 86_400))
+        case "m": self.amount = .minutes(min(number, 1_440))
+        default: return nil
+        }
+    }
+
+    var description: String { "\(self.amount.nanoseconds / 1_000_000_000)s" }
+    var defaultValueDescription: String { self.description }
+}
+
+extension TransportOptions.CongestionControl: ExpressibleByArgument {}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -1,0 +1,192 @@
+import ApusServer
+import ArgumentParser
+import Credentials
+import Foundation
+import HTTPSemantics
+import Logging
+import NIOCore
+import NIOPosix
+import ServiceLifecycle
+import UnixSignals
+import WebTransport
+
+/// `apus serve`
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve WebTransport, HTTP/3, WebSocket, and the lab page.",
+        discussion: """
+            Without --certificate it uses certs/development.pem, which it makes when there is none and renews before it \
+            expires. Logs go to standard error. When every listener is ready, standard output gets one line of JSON with \
+            ports, the certificate's hash, and the lab page's address.
+
+            Endpoints, for WebTransport and WebSocket alike: /echo, /sink, /source?bytes=N, /close?code=N&reason=R.
+            SIGTERM or Ctrl-C asks sessions to finish, closes them, and ends.
+
+              apus serve
+              apus serve --port 443 --certificate fullchain.pem --key privkey.pem --allow-origin https://example.org
+            """
+    )
+
+    @Option(help: ArgumentHelp("The address to listen on; :: takes IPv4 as well.", valueName: "address"))
+    var host = "::"
+
+    @Option(help: ArgumentHelp("UDP for QUIC and TCP for TLS; 0 picks a free one.", valueName: "port"))
+    var port = 4433
+
+    @Option(help: ArgumentHelp("Plain HTTP and ws://, on loopback only; 0 picks a free one.", valueName: "port"))
+    var httpPort = 8080
+
+    @Option(help: ArgumentHelp("A certificate chain in PEM; needs --key.", valueName: "file"))
+    var certificate: String?
+
+    @Option(help: ArgumentHelp("The certificate's private key in PEM.", valueName: "file"))
+    var key: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Allow pages of this origin beside those of the server's own host; * allows all. May be repeated.",
+            valueName: "origin"
+        )
+    )
+    var allowOrigin: [String] = []
+
+    @Option(help: "Make clients prove their address first: always, never, or when many handshakes are under way.")
+    var retry = RetryOption.auto
+
+    @Option(help: ArgumentHelp("Event loops, each with a thread and a UDP socket; the default is one a core.", valueName: "n"))
+    var loops: Int?
+
+    @Option(help: ArgumentHelp("Sessions of each transport at one time; further ones get status 429.", valueName: "n"))
+    var maxSessions = 10_000
+
+    @Option(help: ArgumentHelp("Silence after which a connection ends, such as 30s or 2m.", valueName: "duration"))
+    var idleTimeout = DurationOption(amount: .seconds(30))
+
+    @Option(help: "How senders adapt to the path.")
+    var congestionControl = TransportOptions.CongestionControl.cubic
+
+    @Option(help: ArgumentHelp("Append TLS secrets to this file, for Wireshark. Anyone with it can decrypt.", valueName: "file"))
+    var keylog: String?
+
+    @Option(help: ArgumentHelp("Write one qlog file a QUIC connection into this directory.", valueName: "directory"))
+    var qlog: String?
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel = Logger.Level.info
+
+    @Flag(help: "Add the endpoints under /test that browser tests need.")
+    var testEndpoints = false
+
+    func validate() throws {
+        for (name, port) in [("--port", self.port), ("--http-port", self.httpPort)] {
+            guard (0...65_535).contains(port) else { throw ValidationError("\(name) must be between 0 and 65535.") }
+        }
+        guard (self.certificate == nil) == (self.key == nil) else {
+            throw ValidationError("--certificate and --key go together.")
+        }
+        if let loops = self.loops, !(1...256).contains(loops) {
+            throw ValidationError("--loops must be between 1 and 256.")
+        }
+        guard (1...1_000_000).contains(self.maxSessions) else {
+            throw ValidationError("--max-sessions must be between 1 and 1000000.")
+        }
+    }
+
+    func run() async throws {
+        do {
+            try await self.serve()
+        } catch {
+            throw CommandFailure.report(error)
+        }
+    }
+
+    private func serve() async throws {
+        if let keylog = self.keylog {
+            try Self.checkWritable(keylog)
+            // GnuTLS writes the log itself, for both transports, to the file that this variable names.
+            setenv("SSLKEYLOGFILE", keylog, 1)
+        }
+        if let qlog = self.qlog { try FileManager.default.createDirectory(atPath: qlog, withIntermediateDirectories: true) }
+        let logger = self.makeLogger()
+        let (identities, development) = try self.loadIdentity(logger)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: self.loops ?? System.coreCount)
+        let server = try await ApusServer.bind(
+            configuration: self.makeConfiguration(development),
+            identities: identities,
+            eventLoopGroup: group,
+            logger: logger
+        )
+        logger.info("The lab page is at \(server.urls[0])")
+        FileDescriptorOutput.standardOutput(try ReadyLine(server).text)
+        let services = ServiceGroup(
+            services: [server],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: Logger(label: "apus.services") { _ in SwiftLogNoOpLogHandler() }
+        )
+        try await services.run()
+        try await group.shutdownGracefully()
+    }
+
+    private func makeLogger() -> Logger {
+        let level = self.logLevel
+        return Logger(label: "apus") { label in
+            var handler = StreamLogHandler.standardError(label: label)
+            handler.logLevel = level
+            return handler
+        }
+    }
+
+    private func loadIdentity(_ logger: Logger) throws -> (IdentityStore, DevelopmentIdentity?) {
+        if let certificate = self.certificate, let key = self.key {
+            let identity = try ServerIdentity(certificateFile: certificate, privateKeyFile: key)
+            return (IdentityStore(identity), nil)
+        }
+        let development = DevelopmentIdentity(directory: "certs")
+        return (IdentityStore(try development.load(logger: logger)), development)
+    }
+
+    private func makeConfiguration(_ development: DevelopmentIdentity?) -> ApusServer.Configuration {
+        var configuration = ApusServer.Configuration()
+        configuration.host = self.host
+        configuration.port = self.port
+        configuration.httpPort = self.httpPort
+        configuration.originPolicy = OriginPolicy(allowedOrigins: Set(self.allowOrigin))
+        configuration.retry = self.retry.mode
+        configuration.maxSessions = self.maxSessions
+        configuration.transport.idleTimeout = self.idleTimeout.amount
+        configuration.transport.congestionControl = self.congestionControl
+        configuration.transport.qlogDirectory = self.qlog
+        configuration.testEndpoints = self.testEndpoints
+        configuration.development = development
+        return configuration
+    }
+
+    private static func checkWritable(_ path: String) throws {
+        guard let file = fopen(path, "a") else {
+            throw CommandFailure.report(
+                "the key log \(path) cannot be written: \(String(cString: strerror(errno)))",
+                EX_CANTCREAT
+            )
+        }
+        fclose(file)
+    }
+}
+
+/// The line on standard output that says that every listener is ready.
+private struct ReadyLine {
+    let text: String
+
+    init(_ server: ApusServer) throws {
+        // By hand, for the order of the members; the parts that need escaping are encoded.
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .withoutEscapingSlashes
+        let urls = String(decoding: try encoder.encode(server.urls), as: UTF8.self)
+        let fingerprint = server.identities.current.fingerprint.hexadecimal
+        self.text = """
+            {"ready":true,"port":\(server.port),"httpPort":\(server.httpPort),\
+            "certificateSHA256":"\(fingerprint)","urls":\(urls)}
+
+            """
+    }
+}
