@@ -62,7 +62,7 @@ public struct ApusServer: Service {
             if configuration.httpPort == 0 { configuration.httpPort = .random(in: PortChoice.range) }
             do {
                 return try await Self.open(configuration, site, routes, identities, eventLoopGroup, logger)
-            } catch where isChosen && attempt < PortChoice.attempts {
+            } catch  where isChosen && attempt < PortChoice.attempts {
                 attempt += 1
             }
         }

@@ -60,7 +60,10 @@ package final class HTTP3Connection {
     package func bind(control: Int64, encoder: Int64, decoder: Int64) throws(HTTP3Error) {
         self.controlStreamID = control
         try self.check(nghttp3_conn_bind_control_stream(self.handle, control), "nghttp3_conn_bind_control_stream")
-        try self.check(nghttp3_conn_bind_qpack_streams(self.handle, encoder, decoder), "nghttp3_conn_bind_qpack_streams")
+        try self.check(
+            nghttp3_conn_bind_qpack_streams(self.handle, encoder, decoder),
+            "nghttp3_conn_bind_qpack_streams"
+        )
     }
 
     // MARK: Receiving

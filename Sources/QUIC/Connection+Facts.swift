@@ -40,6 +40,9 @@ extension Connection {
 
     /// Rotates the 1-RTT keys (RFC 9001 § 6).
     package func initiateKeyUpdate(at now: NIODeadline) throws(QUICError) {
-        try check(ngtcp2_conn_initiate_key_update(self.handle, now.uptimeNanoseconds), "ngtcp2_conn_initiate_key_update")
+        try check(
+            ngtcp2_conn_initiate_key_update(self.handle, now.uptimeNanoseconds),
+            "ngtcp2_conn_initiate_key_update"
+        )
     }
 }

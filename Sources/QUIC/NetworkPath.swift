@@ -14,7 +14,9 @@ package struct NetworkAddress: Hashable, Sendable {
     package init(_ address: UnsafePointer<sockaddr>, length: socklen_t) {
         let size = min(Int(length), MemoryLayout<sockaddr_in6>.size)
         precondition(size > 0, "a network address has a length")
-        withUnsafeMutableBytes(of: &self.words) { $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: size)) }
+        withUnsafeMutableBytes(of: &self.words) {
+            $0.copyMemory(from: UnsafeRawBufferPointer(start: address, count: size))
+        }
         self.length = UInt8(size)
     }
 
@@ -26,12 +28,16 @@ package struct NetworkAddress: Hashable, Sendable {
 
     package var port: UInt16 {
         // Both families keep it at the same place.
-        get { self.withSockAddr { address, _ in
-            UnsafeRawPointer(address).loadUnaligned(fromByteOffset: 2, as: UInt16.self).bigEndian
-        } }
-        set { withUnsafeMutableBytes(of: &self.words) {
-            $0.storeBytes(of: newValue.bigEndian, toByteOffset: 2, as: UInt16.self)
-        } }
+        get {
+            self.withSockAddr { address, _ in
+                UnsafeRawPointer(address).loadUnaligned(fromByteOffset: 2, as: UInt16.self).bigEndian
+            }
+        }
+        set {
+            withUnsafeMutableBytes(of: &self.words) {
+                $0.storeBytes(of: newValue.bigEndian, toByteOffset: 2, as: UInt16.self)
+            }
+        }
     }
 
     package func withSockAddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {

@@ -27,7 +27,8 @@ package enum Negotiation {
     /// Why a server cannot take WebTransport sessions, by its settings; nil when it can.
     package static func reasonAgainstServer(settings: [UInt64: UInt64]) -> String? {
         guard settings[0x08] == 1 else {
-            return "the server's SETTINGS lack ENABLE_CONNECT_PROTOCOL (0x08), without which there is no extended CONNECT"
+            return
+                "the server's SETTINGS lack ENABLE_CONNECT_PROTOCOL (0x08), without which there is no extended CONNECT"
         }
         guard Self.announcements.contains(where: { settings[$0, default: 0] > 0 }) else {
             return "the server's SETTINGS announce no dialect of WebTransport"

@@ -22,7 +22,9 @@ struct CertificateCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The certificate's lifetime, 1 to 14 days.", valueName: "days"))
     var days = DevelopmentCertificate.defaultDays
 
-    @Option(help: ArgumentHelp("The names and addresses that clients will use, separated by commas.", valueName: "list"))
+    @Option(
+        help: ArgumentHelp("The names and addresses that clients will use, separated by commas.", valueName: "list")
+    )
     var hosts = "localhost,127.0.0.1,::1"
 
     func run() async throws {

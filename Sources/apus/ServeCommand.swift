@@ -54,7 +54,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Make clients prove their address first: always, never, or when many handshakes are under way.")
     var retry = RetryOption.auto
 
-    @Option(help: ArgumentHelp("Event loops, each with a thread and a UDP socket; the default is one a core.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Event loops, each with a thread and a UDP socket; the default is one a core.",
+            valueName: "n"
+        )
+    )
     var loops: Int?
 
     @Option(help: ArgumentHelp("Sessions of each transport at one time; further ones get status 429.", valueName: "n"))
@@ -66,7 +71,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "How senders adapt to the path.")
     var congestionControl = TransportOptions.CongestionControl.cubic
 
-    @Option(help: ArgumentHelp("Append TLS secrets to this file, for Wireshark. Anyone with it can decrypt.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Append TLS secrets to this file, for Wireshark. Anyone with it can decrypt.",
+            valueName: "file"
+        )
+    )
     var keylog: String?
 
     @Option(help: ArgumentHelp("Write one qlog file a QUIC connection into this directory.", valueName: "directory"))
@@ -107,7 +117,9 @@ struct ServeCommand: AsyncParsableCommand {
             // GnuTLS writes the log itself, for both transports, to the file that this variable names.
             setenv("SSLKEYLOGFILE", keylog, 1)
         }
-        if let qlog = self.qlog { try FileManager.default.createDirectory(atPath: qlog, withIntermediateDirectories: true) }
+        if let qlog = self.qlog {
+            try FileManager.default.createDirectory(atPath: qlog, withIntermediateDirectories: true)
+        }
         let logger = self.makeLogger()
         let (identities, development) = try self.loadIdentity(logger)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: self.loops ?? System.coreCount)

@@ -37,7 +37,7 @@ class Server:
         log = open(directory / "server.log", "ab")
         process = subprocess.Popen(
             [
-                binary(), "serve", "--port", "0", "--http-port", "0",
+                binary(), "serve", "--test-endpoints", "--port", "0", "--http-port", "0",
                 "--certificate", certificates / "development.pem", "--key", certificates / "development.key",
                 *arguments,
             ],

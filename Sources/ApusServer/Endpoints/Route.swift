@@ -60,7 +60,8 @@ struct SessionRoutes: Sendable {
             "/close": CloseEndpoint(),
         ]
         if includesTestEndpoints {
-            routes["/test/reset"] = ResetEndpoint()
+            routes["/test/reset"] = AbortEndpoint(signal: .reset)
+            routes["/test/stop"] = AbortEndpoint(signal: .stop)
             routes["/test/streams"] = StreamsEndpoint()
         }
         self.routes = routes

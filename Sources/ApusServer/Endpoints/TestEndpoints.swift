@@ -5,13 +5,25 @@ import WebTransport
 
 // Endpoints for the tests of browsers, off unless `--test-endpoints` is given.
 
-/// `/test/reset?code=N`: resets every bidirectional stream, and stops it, with an application code.
-struct ResetEndpoint: SessionRoute {
+/// `/test/reset?code=N` gives up sending on every bidirectional stream with an application code, `/test/stop?code=N`
+/// receiving.
+struct AbortEndpoint: SessionRoute {
+    enum Signal {
+        case reset
+        case stop
+    }
+    let signal: Signal
+
     func serve(_ session: WebTransportSession, _ query: Query) async throws {
         let code = UInt32(query.number("code", in: 0...Int(UInt32.max), default: 0) ?? 0)
+        // The streams' other halves stay in use until the session ends.
+        var streams: [WebTransportBidirectionalStream] = []
         for await stream in session.incomingBidirectionalStreams {
-            stream.outbound.reset(code: code)
-            stream.inbound.stop(code: code)
+            switch self.signal {
+            case .reset: stream.outbound.reset(code: code)
+            case .stop: stream.inbound.stop(code: code)
+            }
+            streams.append(stream)
         }
     }
 

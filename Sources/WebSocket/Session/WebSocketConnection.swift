@@ -273,7 +273,8 @@ final class WebSocketConnection: ChannelDuplexHandler {
     private func peerClosed(_ code: WebSocketCloseCode, reason: String) {
         switch self.closing.peerClosed(code, reason: reason) {
         case .answer:
-            self.sendLastFrame(code, reason: "")
+            // A browser's CloseEvent shows what comes back, so the reason goes back with the code.
+            self.sendLastFrame(code, reason: reason)
             self.endConnection()
         case .endConnection:
             self.endConnection()

@@ -104,7 +104,9 @@ extension PeerConnection {
         case .accept(let subprotocol, let fields):
             let session = SessionCore(id: streamID, request: request, connection: self)
             var response = HTTPResponse(status: .ok, headerFields: fields)
-            if request.headerFields[.webTransportDraft02] != nil { response.headerFields[.webTransportDraft] = "draft02" }
+            if request.headerFields[.webTransportDraft02] != nil {
+                response.headerFields[.webTransportDraft] = "draft02"
+            }
             if let subprotocol {
                 // draft-ietf-webtrans-http3 § 3.3: a structured-field string.
                 response.headerFields[.webTransportProtocol] = "\"\(subprotocol)\""

@@ -54,7 +54,7 @@ extension PeerConnection {
             if direction == .bidirectional { core.counterpart = ReceiveStreamCore(id: core.id, connection: self) }
             session.opened(core)
             promise.succeed(OpenedStream(core))
-        } catch where error.code == .streamLimit {
+        } catch  where error.code == .streamLimit {
             let available = self.eventLoop.makePromise(of: Void.self)
             self.streamWaiters[direction, default: []].append(available)
             let bound = NIOLoopBound((self, session), eventLoop: self.eventLoop)

@@ -1,8 +1,8 @@
 public import Credentials
 public import HTTPSemantics
 import HTTPTypes
-import LoopConcurrency
 public import Logging
+import LoopConcurrency
 public import NIOCore
 import NIOPosix
 import QUIC

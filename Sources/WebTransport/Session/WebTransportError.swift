@@ -46,7 +46,9 @@ public struct WebTransportError: Error, Sendable {
         self.message = message
     }
 
-    static func connectionClosed(_ reason: ConnectionCloseReason) -> Self { Self(.connectionClosed, reason.description) }
+    static func connectionClosed(_ reason: ConnectionCloseReason) -> Self {
+        Self(.connectionClosed, reason.description)
+    }
 
     static func notSupported(_ why: String) -> Self { Self(.notSupported, why) }
 
