@@ -1,5 +1,5 @@
 package import CNgtcp2
-package import Glibc
+import Glibc
 package import NIOCore
 
 /// An IP address with a port, as the kernel writes it, stored in place.

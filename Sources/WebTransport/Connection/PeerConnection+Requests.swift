@@ -140,6 +140,9 @@ extension PeerConnection {
         guard self.sessions.isEmpty else {
             return .refuse(.tooManyRequests, reason: "this connection already carries a session")
         }
+        guard !context.isDraining else {
+            return .refuse(.serviceUnavailable, reason: "the server is shutting down")
+        }
         guard context.sessionCount.value < context.maxSessions else {
             return .refuse(
                 .tooManyRequests,

@@ -99,6 +99,7 @@ extension PeerConnection {
         rest: ByteBuffer,
         isFinal: Bool
     ) {
+        self.hasCarriedTraffic = true
         let core = ReceiveStreamCore(id: id, connection: self)
         stream.kind = .webTransport(core)
         session.streamArrived(core)
@@ -141,6 +142,7 @@ extension PeerConnection {
     func receiveDatagram(_ frame: ByteBuffer) throws(HTTP3Error) {
         let datagram = try HTTPDatagram(frame)
         if let session = self.sessions[datagram.streamID], session.isEstablished {
+            self.hasCarriedTraffic = true
             session.datagrams.offer(datagram.payload)
         } else if !self.endedSessions.contains(datagram.streamID) {
             self.early.hold(datagram.payload, for: datagram.streamID)

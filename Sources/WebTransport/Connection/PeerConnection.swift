@@ -42,6 +42,8 @@ final class PeerConnection {
     /// When a connection without a session is closed. Chromium never closes one itself.
     private var reapDeadline: NIODeadline?
     var hasCarriedSession = false
+    /// Whether a stream or datagram of a session has arrived.
+    var hasCarriedTraffic = false
 
     enum Role {
         case server(ServerContext)
@@ -90,6 +92,20 @@ final class PeerConnection {
     }
 
     // MARK: Closing
+
+    /// Asks the sessions to finish, and the peer to begin no others here (GOAWAY, RFC 9114 § 5.2).
+    func drain() {
+        for session in self.sessions.values { session.drain() }
+        // Chromium 156 crashes on a GOAWAY that comes before a session's first data.
+        if self.hasCarriedTraffic, let http3 = self.http3 {
+            do throws(HTTP3Error) {
+                try http3.announceShutdown()
+            } catch {
+                self.fail(error)
+            }
+        }
+        self.markDirty()
+    }
 
     func close(code: UInt64, reason: String) {
         self.reapDeadline = nil

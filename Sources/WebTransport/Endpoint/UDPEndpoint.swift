@@ -283,9 +283,7 @@ final class UDPEndpoint {
 
     /// Asks every session to finish.
     func drainSessions() {
-        for connection in self.connections.values {
-            for session in connection.sessions.values { session.drain() }
-        }
+        for connection in self.connections.values { connection.drain() }
     }
 
     /// Closes every session.

@@ -9,6 +9,7 @@ final class ServerContext: Sendable {
     let originPolicy: OriginPolicy
     let maxSessions: Int
     let sessionCount = Counter()
+    private let draining = Atomic(false)
     private let arrivals: Mailbox<WebTransportSession>.Source
 
     init(configuration: WebTransportServer.Configuration, arrivals: Mailbox<WebTransportSession>.Source) {
@@ -17,6 +18,13 @@ final class ServerContext: Sendable {
         self.originPolicy = configuration.originPolicy
         self.maxSessions = configuration.maxSessions
         self.arrivals = arrivals
+    }
+
+    /// Whether the server shuts down: no session begins any more.
+    var isDraining: Bool { self.draining.load(ordering: .relaxed) }
+
+    func beginDraining() {
+        self.draining.store(true, ordering: .relaxed)
     }
 
     /// Hands a new session to the server's task.

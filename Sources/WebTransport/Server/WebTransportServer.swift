@@ -65,6 +65,7 @@ public final class WebTransportServer: Sendable {
 
     private let endpoints: [NIOLoopBound<UDPEndpoint>]
     private let arrivals: Mailbox<WebTransportSession>
+    private let context: ServerContext
     private let configuration: Configuration
     private let logger: Logger
 
@@ -125,6 +126,7 @@ public final class WebTransportServer: Sendable {
             localAddress: address,
             endpoints: endpoints,
             arrivals: arrivals,
+            context: context,
             configuration: configuration,
             logger: logger
         )
@@ -134,12 +136,14 @@ public final class WebTransportServer: Sendable {
         localAddress: SocketAddress,
         endpoints: [NIOLoopBound<UDPEndpoint>],
         arrivals: Mailbox<WebTransportSession>,
+        context: ServerContext,
         configuration: Configuration,
         logger: Logger
     ) {
         self.localAddress = localAddress
         self.endpoints = endpoints
         self.arrivals = arrivals
+        self.context = context
         self.configuration = configuration
         self.logger = logger
     }
@@ -200,6 +204,7 @@ public final class WebTransportServer: Sendable {
     /// Begins to shut down in order: sessions are asked to finish (WT_DRAIN_SESSION), no new ones are accepted, and what is left
     /// after the grace period is closed. `run` then returns.
     public func beginGracefulShutdown() {
+        self.context.beginDraining()
         self.forEachEndpoint { $0.drainSessions() }
         // A closure that runs once, on any of the loops.
         let loop = self.endpoints[0].eventLoop
