@@ -53,7 +53,7 @@ extension Connection {
         callbacks.recv_stream_data = { _, flags, id, _, bytes, count, userData, _ in
             Connection.from(userData).streamDataReceived(
                 StreamID(rawValue: id),
-                ByteBuffer(bytes: UnsafeRawBufferPointer(start: bytes, count: count)),
+                UnsafeRawBufferPointer(start: bytes, count: count),
                 isFinal: flags & UInt32(NGTCP2_STREAM_DATA_FLAG_FIN) != 0
             )
             return 0

@@ -1,4 +1,5 @@
 import CNgtcp2
+import DequeModule
 package import NIOCore
 
 extension Connection {
@@ -118,9 +119,21 @@ extension Connection {
 
     // MARK: What the callbacks report
 
-    func streamDataReceived(_ id: StreamID, _ data: ByteBuffer, isFinal: Bool) {
+    func streamDataReceived(_ id: StreamID, _ bytes: UnsafeRawBufferPointer, isFinal: Bool) {
+        var data = self.takeLastData(of: id) ?? ByteBuffer()
+        data.writeBytes(bytes)
         self.events.append(.streamData(id, data, isFinal: isFinal))
         if isFinal { self.receivingEnded(id) }
+    }
+
+    /// Data of one stream that arrives in one batch of packets makes one event: a bulk transfer would otherwise cost a
+    /// trip to the application for every packet. A chunk stays below 64 KiB, so that it is not copied as it grows.
+    private func takeLastData(of id: StreamID) -> ByteBuffer? {
+        guard case .streamData(id, let data, isFinal: false) = self.events.last, data.readableBytes < 1 << 16 else {
+            return nil
+        }
+        self.events.removeLast()
+        return data
     }
 
     func streamReset(_ id: StreamID, code: UInt64) {
