@@ -3,6 +3,7 @@ import HTTPSemantics
 import HTTPTypes
 import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 import Testing
 
 @testable import WebSocket
@@ -233,6 +234,40 @@ struct SessionTests {
             session.close(code: .goingAway)
             _ = await session.closed
         }
+    }
+
+    @Test("A sender whose peer keeps up does not hold up other sessions of its loop", .timeLimit(.minutes(1)))
+    func fairness() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        try await TestServer.run(
+            group: group,
+            configure: { $0.admission = { .accept(subprotocol: $0.headerFields[.secWebSocketProtocol]) } },
+            handler: { session in
+                if session.subprotocol == nil { return try await TestServer.echo(session) }
+                while true { try await session.send(binary: ByteBuffer(repeating: 0, count: 16 << 10)) }
+            }
+        ) { server in
+            // The clients live on other loops than the server.
+            var configuration = server.client
+            configuration.subprotocols = ["source"]
+            let source = try await WebSocketClient.connect(
+                to: server.url("/"),
+                configuration: configuration,
+                eventLoopGroup: TestServer.group
+            )
+            async let drained: Void = { for await _ in source.messages {} }()
+            try await server.connect("/") { session in
+                var messages = session.messages.makeAsyncIterator()
+                for _ in 0..<100 {
+                    try await session.send(text: "a")
+                    #expect(await messages.next() == .text("a"))
+                }
+            }
+            source.close()
+            _ = await source.closed
+            await drained
+        }
+        try await group.shutdownGracefully()
     }
 
     @Test("A silent peer is asked for a sign of life, and given up when it gives none")

@@ -76,6 +76,7 @@ struct TestServer: Sendable {
 
     static func run<Result: Sendable>(
         _ transport: Transport = .plain,
+        group: any EventLoopGroup = TestServer.group,
         configure: (inout WebSocketServerConfiguration) -> Void = { _ in },
         handler: @escaping @Sendable (WebSocketSession) async throws -> Void = echo,
         _ body: (TestServer) async throws -> Result
@@ -100,7 +101,7 @@ struct TestServer: Sendable {
         configure(&configuration)
         let server = try await WebSocketServer.bind(
             configuration: configuration,
-            eventLoopGroup: Self.group,
+            eventLoopGroup: group,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
         let test = TestServer(
