@@ -70,6 +70,7 @@ let package = Package(
             "WebSocket",
             [
                 "TLS", "Credentials", "HTTPSemantics", "LoopConcurrency", nioCore, nioPosix, httpTypes, logging, deque,
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -132,6 +133,7 @@ let package = Package(
             "WebSocketTests",
             [
                 "WebSocket", "TLS", "Credentials", "HTTPSemantics", nioCore, nioPosix, httpTypes, logging,
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
             ]
         ),

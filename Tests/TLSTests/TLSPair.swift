@@ -41,8 +41,8 @@ final class ReadCounter: ChannelOutboundHandler {
     }
 }
 
-/// One end of a connection in memory.
-struct End {
+/// One end of a connection in memory; it is closed when the test lets go of it.
+final class End {
     let channel: EmbeddedChannel
     let recorder = Recorder()
     let reads = ReadCounter()
@@ -51,6 +51,12 @@ struct End {
         self.channel = EmbeddedChannel()
         let operations = self.channel.pipeline.syncOperations
         try operations.addHandlers([self.reads, handler, self.recorder])
+    }
+
+    deinit {
+        // What is left over, or was an error, is the test's business and not this clean-up's.
+        _ = try? self.channel.finish(acceptAlreadyClosed: true)
+        self.channel.embeddedEventLoop.advanceTime(by: .seconds(10))
     }
 
     func activate() throws {

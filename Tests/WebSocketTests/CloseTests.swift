@@ -1,10 +1,10 @@
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 import Testing
 
 @testable import WebSocket
 
-@Suite("Closing", .timeLimit(.minutes(1)))
+@Suite("Closing", .timeLimit(.minutes(5)))
 struct CloseTests {
     /// A server handler that reports how its session ended.
     private static func reporting(

@@ -6,7 +6,7 @@ import Testing
 
 @testable import WebSocket
 
-@Suite("HTTP beside WebSocket", .timeLimit(.minutes(1)))
+@Suite("HTTP beside WebSocket", .timeLimit(.minutes(5)))
 struct HTTPTests {
     private static func get(_ path: String, method: String = "GET", fields: String = "") -> String {
         "\(method) \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\n\(fields)\r\n"

@@ -6,7 +6,7 @@ import Testing
 
 @testable import WebSocket
 
-@Suite("Refusals", .timeLimit(.minutes(1)))
+@Suite("Refusals", .timeLimit(.minutes(5)))
 struct RefusalTests {
     private static func refusal(
         _ server: TestServer,

@@ -1,11 +1,11 @@
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 import Testing
 
 @testable import WebSocket
 
-@Suite("The server's life", .timeLimit(.minutes(1)))
+@Suite("The server's life", .timeLimit(.minutes(5)))
 struct ServerLifecycleTests {
     private static func bind(_ listeners: [WebSocketServerConfiguration.Listener]) async throws -> WebSocketServer {
         try await WebSocketServer.bind(

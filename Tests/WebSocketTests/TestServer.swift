@@ -2,9 +2,9 @@ import Credentials
 import HTTPSemantics
 import HTTPTypes
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
-import Synchronization
 import TLS
 import Testing
 
@@ -30,7 +30,12 @@ struct TestServer: Sendable {
         "\(self.transport == .tls ? "wss" : "ws")://127.0.0.1:\(self.port)\(path)"
     }
 
-    var client: WebSocketClientConfiguration { WebSocketClientConfiguration(credentials: self.credentials) }
+    var client: WebSocketClientConfiguration {
+        var configuration = WebSocketClientConfiguration(credentials: self.credentials)
+        configuration.connectTimeout = .seconds(60)
+        configuration.closeTimeout = .seconds(60)
+        return configuration
+    }
 
     func connect<Result: Sendable>(
         _ path: String = "/echo",
@@ -71,6 +76,7 @@ struct TestServer: Sendable {
 
     static func run<Result: Sendable>(
         _ transport: Transport = .plain,
+        group: any EventLoopGroup = TestServer.group,
         configure: (inout WebSocketServerConfiguration) -> Void = { _ in },
         handler: @escaping @Sendable (WebSocketSession) async throws -> Void = echo,
         _ body: (TestServer) async throws -> Result
@@ -89,10 +95,13 @@ struct TestServer: Sendable {
                 request.path == "/echo" ? .accept() : .refuse(.notFound, reason: "no such session")
             }
         )
+        // Machines under a sanitiser are slow; the tests of the time-outs set their own.
+        configuration.requestTimeout = .seconds(60)
+        configuration.closeTimeout = .seconds(60)
         configure(&configuration)
         let server = try await WebSocketServer.bind(
             configuration: configuration,
-            eventLoopGroup: Self.group,
+            eventLoopGroup: group,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
         let test = TestServer(
@@ -122,6 +131,7 @@ struct RawConnection {
     static func connect(port: Int, tls: TLSClientConfiguration? = nil) async throws -> RawConnection {
         let (stream, continuation) = AsyncStream<ByteBuffer>.makeStream()
         let channel = try await ClientBootstrap(group: TestServer.group)
+            .connectTimeout(.seconds(60))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls { try channel.pipeline.syncOperations.addHandler(TLSHandler(client: tls)) }
@@ -141,11 +151,13 @@ struct RawConnection {
     func send(_ bytes: [UInt8]) { self.channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil) }
 
     /// Sends a masked frame, with any first byte.
-    func sendFrame(_ firstByte: UInt8, _ payload: [UInt8] = []) {
+    func sendFrame(_ firstByte: UInt8, _ payload: [UInt8] = []) { self.send(Self.frame(firstByte, payload)) }
+
+    static func frame(_ firstByte: UInt8, _ payload: [UInt8]) -> [UInt8] {
         precondition(payload.count < 126)
         let key: [UInt8] = [1, 2, 3, 4]
         let masked = payload.enumerated().map { $1 ^ key[$0 & 3] }
-        self.send([firstByte, 0x80 | UInt8(payload.count)] + key + masked)
+        return [firstByte, 0x80 | UInt8(payload.count)] + key + masked
     }
 
     func read(through end: String) async throws -> String {
@@ -187,40 +199,42 @@ struct RawConnection {
         func errorCaught(context: ChannelHandlerContext, error: any Error) {}
     }
 
-    struct Ended: Error { var received: [UInt8] }
+    struct Ended: Error { var received: String }
 
     private final class BytesReader {
         private var iterator: AsyncStream<ByteBuffer>.AsyncIterator
-        private var pending: [UInt8] = []
+        private var pending = ByteBuffer()
 
         init(_ stream: AsyncStream<ByteBuffer>) { self.iterator = stream.makeAsyncIterator() }
 
         private func more() async throws {
             guard let next = await self.iterator.next(isolation: #isolation) else {
-                throw Ended(received: self.pending)
+                throw Ended(received: String(buffer: self.pending))
             }
-            self.pending += next.readableBytesView
+            self.pending.writeImmutableBuffer(next)
         }
 
         func read(_ count: Int) async throws -> [UInt8] {
-            while self.pending.count < count { try await self.more() }
-            defer { self.pending.removeFirst(count) }
-            return Array(self.pending.prefix(count))
+            while true {
+                if let bytes = self.pending.readBytes(length: count) { return bytes }
+                try await self.more()
+            }
         }
 
         func read(through end: [UInt8]) async throws -> [UInt8] {
             while true {
-                if let range = self.pending.firstRange(of: end) {
-                    return try await self.read(range.upperBound)
+                if let range = self.pending.readableBytesView.firstRange(of: end) {
+                    return try await self.read(range.upperBound - self.pending.readerIndex)
                 }
                 try await self.more()
             }
         }
 
         func readToEnd() async -> [UInt8] {
-            while let next = await self.iterator.next(isolation: #isolation) { self.pending += next.readableBytesView }
-            defer { self.pending = [] }
-            return self.pending
+            while let next = await self.iterator.next(isolation: #isolation) {
+                self.pending.writeImmutableBuffer(next)
+            }
+            return self.pending.readBytes(length: self.pending.readableBytes) ?? []
         }
     }
 }

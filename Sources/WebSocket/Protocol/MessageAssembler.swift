@@ -24,8 +24,8 @@ struct MessageAssembler {
 
     private enum Progress {
         case betweenMessages
-        case text(ByteBuffer, UTF8Validator)
-        case binary(ByteBuffer)
+        case text(UTF8Validator)
+        case binary
     }
 
     /// Below this a client copies a payload out of the buffer that it was read into; a server's copy is made when it
@@ -35,6 +35,8 @@ struct MessageAssembler {
     private let role: WebSocketRole
     private let maximumSize: Int
     private var progress = Progress.betweenMessages
+    /// The message in progress. Not in the enum, where each fragment would copy what is there to append to it.
+    private var buffer = ByteBuffer()
 
     init(role: WebSocketRole, maximumSize: Int) {
         self.role = role
@@ -46,8 +48,8 @@ struct MessageAssembler {
         guard frame.reservedBits.isEmpty else { throw Self.protocolError("reserved bits are set") }
         let payload = try self.unmask(frame)
         switch frame.opcode {
-        case .text: return try self.begin(.text(ByteBuffer(), UTF8Validator()), payload, isFinal: frame.fin)
-        case .binary: return try self.begin(.binary(ByteBuffer()), payload, isFinal: frame.fin)
+        case .text: return try self.begin(.text(UTF8Validator()), payload, isFinal: frame.fin)
+        case .binary: return try self.begin(.binary, payload, isFinal: frame.fin)
         case .continuation: return try self.append(payload, isFinal: frame.fin)
         case .ping: return .ping(payload)
         case .pong: return .pong(payload)
@@ -94,31 +96,29 @@ struct MessageAssembler {
     }
 
     private mutating func append(_ payload: ByteBuffer, isFinal: Bool) throws(WebSocketViolation) -> Event {
-        let progress = self.progress
-        // Also lets go of the buffer, so that appending to it does not copy it.
-        self.progress = .betweenMessages
-        switch progress {
+        guard self.buffer.readableBytes + payload.readableBytes <= self.maximumSize else { throw self.tooLarge }
+        switch self.progress {
         case .betweenMessages:
             throw Self.protocolError("a continuation without a beginning")
-        case .binary(var buffer):
-            try self.append(payload, to: &buffer)
-            if isFinal { return .message(.binary(buffer)) }
-            self.progress = .binary(buffer)
-        case .text(var buffer, var validator):
-            try self.append(payload, to: &buffer)
+        case .binary:
+            self.buffer.writeImmutableBuffer(payload)
+            return isFinal ? .message(.binary(self.finish())) : .none
+        case .text(var validator):
             guard validator.append(payload.readableBytesView) else { throw Self.invalidUTF8 }
-            if isFinal {
-                guard validator.isComplete else { throw Self.invalidUTF8 }
-                return .message(.text(String(buffer: buffer)))
-            }
-            self.progress = .text(buffer, validator)
+            self.buffer.writeImmutableBuffer(payload)
+            self.progress = .text(validator)
+            guard isFinal else { return .none }
+            guard validator.isComplete else { throw Self.invalidUTF8 }
+            return .message(.text(String(buffer: self.finish())))
         }
-        return .none
     }
 
-    private func append(_ payload: ByteBuffer, to buffer: inout ByteBuffer) throws(WebSocketViolation) {
-        guard buffer.readableBytes + payload.readableBytes <= self.maximumSize else { throw self.tooLarge }
-        buffer.writeImmutableBuffer(payload)
+    private mutating func finish() -> ByteBuffer {
+        defer {
+            self.progress = .betweenMessages
+            self.buffer = ByteBuffer()
+        }
+        return self.buffer
     }
 
     /// RFC 6455 § 5.5.1 and § 7.4.

@@ -1,6 +1,6 @@
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 
 /// Logs refusals that an operator should know of, without letting a peer fill the log.
 final class RefusalLog: Sendable {
@@ -15,14 +15,14 @@ final class RefusalLog: Sendable {
     }
 
     private let logger: Logger
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     init(logger: Logger) {
         self.logger = logger
     }
 
     func log(_ message: @autoclosure () -> String, path: String?, at now: NIODeadline) {
-        let suppressed: Int? = self.state.withLock { state in
+        let suppressed: Int? = self.state.withLockedValue { state in
             if state.intervalStart.map({ now - $0 >= Self.interval }) ?? true {
                 state.intervalStart = now
                 state.lines = 0

@@ -1,7 +1,7 @@
 import HTTPTypes
 import LoopConcurrency
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 
 import struct Logging.Logger
 
@@ -26,7 +26,7 @@ final class ServerCore: Sendable {
     let refusals: RefusalLog
     /// The sessions that have begun, for `run` to serve.
     let accepted: Mailbox<WebSocketSession>
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     init(configuration: WebSocketServerConfiguration, logger: Logger) {
         self.configuration = configuration
@@ -37,12 +37,12 @@ final class ServerCore: Sendable {
     }
 
     func add(listener: any Channel) {
-        self.state.withLock { $0.listeners.append(listener) }
+        self.state.withLockedValue { $0.listeners.append(listener) }
     }
 
     /// The listeners, if the server may begin to accept.
     func beginRunning() -> [any Channel] {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             precondition(state.phase != .running, "a server runs once")
             guard state.phase == .bound else { return [] }
             state.phase = .running
@@ -55,7 +55,7 @@ final class ServerCore: Sendable {
     /// False when the connection must be closed at once.
     func connectionOpened(_ channel: any Channel) -> Bool {
         let limit = self.configuration.maxSessions + Self.connectionsBesideSessions
-        return self.state.withLock { state in
+        return self.state.withLockedValue { state in
             guard state.phase == .running, state.connections.count < limit else { return false }
             state.connections[ObjectIdentifier(channel)] = channel
             return true
@@ -63,7 +63,7 @@ final class ServerCore: Sendable {
     }
 
     func connectionClosed(_ channel: any Channel) {
-        let drained: EventLoopPromise<Void>? = self.state.withLock { state in
+        let drained: EventLoopPromise<Void>? = self.state.withLockedValue { state in
             state.connections[ObjectIdentifier(channel)] = nil
             guard state.connections.isEmpty else { return nil }
             defer { state.drained = nil }
@@ -74,7 +74,7 @@ final class ServerCore: Sendable {
 
     /// False when there are as many sessions as there may be.
     func sessionOpens() -> Bool {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             guard state.phase == .running, state.sessionCount < self.configuration.maxSessions else { return false }
             state.sessionCount += 1
             return true
@@ -82,14 +82,14 @@ final class ServerCore: Sendable {
     }
 
     func sessionClosed() {
-        self.state.withLock { $0.sessionCount -= 1 }
+        self.state.withLockedValue { $0.sessionCount -= 1 }
     }
 
     // MARK: Shutdown
 
     /// Stops accepting, and asks every connection to end.
     func beginDraining() {
-        let (listeners, connections) = self.state.withLock { state in
+        let (listeners, connections) = self.state.withLockedValue { state in
             defer { state.phase = .draining }
             return state.phase == .draining ? ([], [:]) : (state.listeners, state.connections)
         }
@@ -103,7 +103,7 @@ final class ServerCore: Sendable {
     /// Returns when every connection has ended; ends those that take longer than `time`.
     func waitUntilDrained(within time: TimeAmount, on eventLoop: any EventLoop) async {
         let promise = eventLoop.makePromise(of: Void.self)
-        let isEmpty = self.state.withLock { state in
+        let isEmpty = self.state.withLockedValue { state in
             if !state.connections.isEmpty { state.drained = promise }
             return state.connections.isEmpty
         }
@@ -116,6 +116,6 @@ final class ServerCore: Sendable {
 
     /// Ends every connection without ceremony.
     func endConnections() {
-        for connection in self.state.withLock({ Array($0.connections.values) }) { connection.abort() }
+        for connection in self.state.withLockedValue({ Array($0.connections.values) }) { connection.abort() }
     }
 }

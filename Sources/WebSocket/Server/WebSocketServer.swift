@@ -151,7 +151,8 @@ public final class WebSocketServer: Sendable {
             let configuration = TLSServerConfiguration(
                 identities: tls.identities,
                 tickets: tls.tickets,
-                applicationProtocols: ["http/1.1"]
+                applicationProtocols: ["http/1.1"],
+                handshakeTimeout: core.configuration.requestTimeout
             )
             try pipeline.addHandler(TLSHandler(server: configuration))
         }

@@ -1,5 +1,5 @@
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 
 /// Stops a connection's reads while the application is behind, by the bytes that wait for it.
 ///
@@ -18,16 +18,16 @@ final class ReceiveGate: Sendable {
         var isPaused = false
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     static func cost(of message: WebSocketMessage) -> Int { message.byteCount + Self.overhead }
 
     /// True while reads must wait.
-    var isPaused: Bool { self.state.withLock { $0.isPaused } }
+    var isPaused: Bool { self.state.withLockedValue { $0.isPaused } }
 
     /// The loop has queued a message.
     func add(_ cost: Int) {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.level += cost
             if state.level >= Self.highWatermark { state.isPaused = true }
         }
@@ -35,7 +35,7 @@ final class ReceiveGate: Sendable {
 
     /// The consumer has taken a message. True when the caller must resume the reads.
     func remove(_ cost: Int) -> Bool {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.level -= cost
             guard state.isPaused, state.level <= Self.lowWatermark else { return false }
             state.isPaused = false
@@ -45,7 +45,7 @@ final class ReceiveGate: Sendable {
 
     /// Reads go on whatever is queued: nobody consumes any more, and what arrives is dropped. True when they were paused.
     func open() -> Bool {
-        self.state.withLock { state in
+        self.state.withLockedValue { state in
             state.level = .min / 2
             defer { state.isPaused = false }
             return state.isPaused

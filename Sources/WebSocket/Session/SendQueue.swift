@@ -1,6 +1,6 @@
 import DequeModule
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 
 /// What callers on other threads want to send, and everyone who waits until more can be sent.
 ///
@@ -43,13 +43,13 @@ final class SendQueue: Sendable {
         }
     }
 
-    private let state = Mutex(State())
+    private let state = NIOLockedValueBox(State())
 
     // MARK: Any thread
 
     /// Adds an item. True when the caller must wake the loop.
     func append(_ item: Item) throws(WebSocketError) -> Bool {
-        let wakes: Bool? = self.state.withLock { state in
+        let wakes: Bool? = self.state.withLockedValue { state in
             guard !state.isClosed else { return nil }
             state.items.append(item)
             state.byteCount += item.cost
@@ -64,7 +64,7 @@ final class SendQueue: Sendable {
     ///
     /// - Throws: `WebSocketError.closed`, or `CancellationError` when the task is cancelled while it waits.
     func waitForRoom() async throws {
-        let ticket: UInt64? = self.state.withLock { state in
+        let ticket: UInt64? = self.state.withLockedValue { state in
             guard !state.hasRoom || state.isClosed else { return nil }
             state.nextWaiter += 1
             return state.nextWaiter
@@ -72,7 +72,7 @@ final class SendQueue: Sendable {
         guard let ticket else { return }
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                let outcome: Result<Void, any Error>? = self.state.withLock { state in
+                let outcome: Result<Void, any Error>? = self.state.withLockedValue { state in
                     if state.isClosed { return .failure(WebSocketError.closed) }
                     if state.hasRoom { return .success(()) }
                     // Under the lock: a cancellation after this line finds the waiter.
@@ -83,7 +83,7 @@ final class SendQueue: Sendable {
                 if let outcome { continuation.resume(with: outcome) }
             }
         } onCancel: {
-            let waiter = self.state.withLock { $0.waiters.removeValue(forKey: ticket) }
+            let waiter = self.state.withLockedValue { $0.waiters.removeValue(forKey: ticket) }
             waiter?.resume(throwing: CancellationError())
         }
     }
@@ -92,7 +92,7 @@ final class SendQueue: Sendable {
 
     /// Takes what has been added, in order.
     func take() -> Deque<Item> {
-        let (items, waiters) = self.state.withLock { state in
+        let (items, waiters) = self.state.withLockedValue { state in
             let items = state.items
             state.items = []
             state.byteCount = 0
@@ -105,7 +105,7 @@ final class SendQueue: Sendable {
 
     /// Says whether the channel takes more.
     func setWritable(_ isWritable: Bool) {
-        let waiters = self.state.withLock { state in
+        let waiters = self.state.withLockedValue { state in
             state.isWritable = isWritable
             return state.hasRoom ? state.takeWaiters() : []
         }
@@ -116,7 +116,7 @@ final class SendQueue: Sendable {
     ///
     /// - Returns: what nobody will send any more.
     func close() -> Deque<Item> {
-        let (items, waiters) = self.state.withLock { state in
+        let (items, waiters) = self.state.withLockedValue { state in
             state.isClosed = true
             let items = state.items
             state.items = []

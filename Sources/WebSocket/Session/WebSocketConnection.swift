@@ -46,6 +46,8 @@ final class WebSocketConnection: ChannelDuplexHandler {
     /// Frames that the channel has not seen yet.
     private var batch = ByteBuffer()
     private var isFlushScheduled = false
+    /// The channel is writing, and may find itself writable on the way.
+    private var isFlushing = false
     /// A read that the gate has held back.
     private var owesRead = false
     private var pings: [(payload: UInt64, sent: NIODeadline, promise: EventLoopPromise<TimeAmount>)] = []
@@ -210,12 +212,22 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     private func flush() {
+        self.isFlushing = true
+        defer { self.isFlushing = false }
         self.handOver()
         self.context?.flush()
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        self.sendQueue.setWritable(context.channel.isWritable)
+        if self.isFlushing && context.channel.isWritable {
+            // The kernel has taken all at once. The senders go on when the loop's other connections have had their turn.
+            LoopTurn.next(of: self.eventLoop) {
+                guard let context = self.context else { return }
+                self.sendQueue.setWritable(context.channel.isWritable)
+            }
+        } else {
+            self.sendQueue.setWritable(context.channel.isWritable)
+        }
         context.fireChannelWritabilityChanged()
     }
 
@@ -326,7 +338,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
         }
         self.isAskingForLife = true
         self.encoder.write(.ping, ByteBuffer(), into: &self.batch)
-        self.batchGrew()
+        self.flush()
         self.timer?.set(interval)
     }
 }
