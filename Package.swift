@@ -127,7 +127,10 @@ let package = Package(
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ]
         ),
-        tests("QUICTests", ["QUIC", "Credentials", nioCore]),
+        tests(
+            "QUICTests",
+            ["QUIC", "Credentials", nioCore, .product(name: "NIOConcurrencyHelpers", package: "swift-nio")]
+        ),
         tests("CredentialsTests", ["Credentials", "CGnuTLS"]),
         tests(
             "WebSocketTests",

@@ -1,4 +1,4 @@
-package import CNgtcp2
+import CNgtcp2
 import Glibc
 package import NIOCore
 
@@ -11,7 +11,7 @@ package struct NetworkAddress: Hashable, Sendable {
     private var length: UInt8 = 0
 
     /// - Precondition: `address` is of family AF_INET or AF_INET6.
-    package init(_ address: UnsafePointer<sockaddr>, length: socklen_t) {
+    init(_ address: UnsafePointer<sockaddr>, length: socklen_t) {
         let size = min(Int(length), MemoryLayout<sockaddr_in6>.size)
         precondition(size > 0, "a network address has a length")
         withUnsafeMutableBytes(of: &self.words) {
@@ -40,10 +40,15 @@ package struct NetworkAddress: Hashable, Sendable {
         }
     }
 
-    package func withSockAddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
-        withUnsafeBytes(of: self.words) { bytes in
-            body(bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(self.length))
+    func withSockAddr<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+        self.withBytes { bytes in
+            body(bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
         }
+    }
+
+    /// Lends the address as the `sockaddr` that system calls take.
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        withUnsafeBytes(of: self.words) { body(UnsafeRawBufferPointer(rebasing: $0.prefix(Int(self.length)))) }
     }
 
     package var socketAddress: SocketAddress {

@@ -129,10 +129,14 @@ struct ServeCommand: AsyncParsableCommand {
             eventLoopGroup: group,
             logger: logger
         )
-        logger.info("The lab page is at \(server.urls[0])")
-        FileDescriptorOutput.standardOutput(try ReadyLine(server).text)
+        let announcement = try ReadyLine(server)
         let services = ServiceGroup(
-            services: [server],
+            services: [
+                AnnouncedServer(server: server) {
+                    logger.info("The lab page is at \(server.urls[0])")
+                    FileDescriptorOutput.standardOutput(announcement.text)
+                }
+            ],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: Logger(label: "apus.services") { _ in SwiftLogNoOpLogHandler() }
         )
@@ -182,6 +186,17 @@ struct ServeCommand: AsyncParsableCommand {
             )
         }
         fclose(file)
+    }
+}
+
+/// Says that the server is ready when signals are already handled: who reads the line may send one at once.
+private struct AnnouncedServer: Service {
+    let server: ApusServer
+    let announce: @Sendable () -> Void
+
+    func run() async throws {
+        self.announce()
+        try await self.server.run()
     }
 }
 

@@ -19,6 +19,9 @@ final class Pair {
     var loses: (Bytes) -> Bool = { _ in false }
     /// Changes a datagram on its way to the server.
     var alterToServer: (inout Bytes) -> Void = { _ in }
+    /// The ECN codepoint with which packets arrive at the server; nil leaves what the client set.
+    var arrivingECN: UInt8?
+    private(set) var sentECN: Set<UInt8> = []
     private(set) var datagramsToServer: [Bytes] = []
     private(set) var datagramsToClient: [Bytes] = []
     private(set) var clientAddress = NetworkAddress(try! SocketAddress(ipAddress: "127.0.0.1", port: 50_000))!
@@ -127,6 +130,7 @@ final class Pair {
 
     private func send(_ bytes: Bytes, _ path: NetworkPath, ecn: UInt8, fromServer: Bool) {
         if fromServer { self.datagramsToClient.append(bytes) } else { self.datagramsToServer.append(bytes) }
+        self.sentECN.insert(ecn)
         guard !self.loses(bytes) else { return }
         // What one end sends to is where the other end is; a rebound client is seen at its new address.
         let received =
@@ -141,7 +145,7 @@ final class Pair {
             Packet(
                 bytes: bytes,
                 path: fromServer ? clientSide : received,
-                ecn: ecn,
+                ecn: fromServer ? ecn : (self.arrivingECN ?? ecn),
                 arrival: self.now + self.delay,
                 isForServer: !fromServer
             )

@@ -1,4 +1,5 @@
 import Credentials
+import NIOConcurrencyHelpers
 import NIOCore
 import QUIC
 import Testing
@@ -201,6 +202,50 @@ struct PairTests {
         pair.clientConnection.write(ByteBuffer(repeating: 1, count: 200_000), to: id, finish: true)
         pair.run(for: .seconds(10))
         #expect(pair.clientConnection.maxDatagramSize > before)
+    }
+
+    @Test("Packets are marked ECT(0), and a mark of congestion halves the sender's window (RFC 9002 § 7.1)")
+    func explicitCongestionNotification() throws {
+        let pair = try Pair()
+        try #require(pair.run { $0.isEstablished })
+        // ECT(0) is 0b10, congestion experienced 0b11 (RFC 3168 § 5).
+        #expect(pair.sentECN.contains(2))
+        let before = pair.clientConnection.pathStatistics.congestionWindow
+        pair.arrivingECN = 3
+        let id = try pair.clientConnection.openStream(.unidirectional)
+        pair.clientConnection.write(ByteBuffer(repeating: 1, count: 8_000), to: id, finish: true)
+        pair.run(for: .seconds(2))
+        #expect(pair.clientConnection.pathStatistics.congestionWindow < before)
+    }
+
+    @Test("BBR carries data too")
+    func bbr() throws {
+        var transport = TransportConfiguration()
+        transport.congestionControl = .bbr
+        let pair = try Pair(transport: transport)
+        try #require(pair.run { $0.isEstablished })
+        let id = try pair.clientConnection.openStream(.unidirectional)
+        pair.clientConnection.write(ByteBuffer(repeating: 3, count: 500_000), to: id, finish: true)
+        #expect(pair.run(for: .minutes(2)) { Pair.received($0.serverEvents, on: id).isFinal })
+        #expect(Pair.received(pair.serverEvents, on: id).bytes.count == 500_000)
+    }
+
+    @Test("qlog is one JSON text sequence a connection, beginning with its header")
+    func qlog() throws {
+        let log = Log()
+        var transport = TransportConfiguration()
+        transport.makeQlogWriter = { _, isServer in
+            isServer ? nil : { bytes in log.text.withLockedValue { $0 += String(decoding: bytes, as: UTF8.self) } }
+        }
+        let pair = try Pair(transport: TransportConfiguration(), clientTransport: transport)
+        try #require(pair.run { $0.isEstablished })
+        let text = log.text.withLockedValue { $0 }
+        #expect(text.hasPrefix("\u{1e}{"))
+        #expect(text.contains("packet_sent") && text.contains("packet_received"))
+    }
+
+    private final class Log: Sendable {
+        let text = NIOLockedValueBox("")
     }
 
     @Test("ALPN that does not match fails the handshake with an alert on both ends (RFC 9001 § 8.1)")

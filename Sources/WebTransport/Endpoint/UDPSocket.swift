@@ -62,12 +62,12 @@ struct UDPSocket {
     }
 
     private func send(_ bytes: UnsafeRawBufferPointer, segmentSize: Int, _ run: Transmit) -> CInt {
-        run.path.local.withSockAddr { local, _ in
-            run.path.remote.withSockAddr { remote, remoteLength in
+        run.path.local.withBytes { local in
+            run.path.remote.withBytes { remote in
                 var message = CUDPSocket_run(
-                    remote: remote,
-                    remote_length: remoteLength,
-                    local: local,
+                    remote: remote.baseAddress?.assumingMemoryBound(to: sockaddr.self),
+                    remote_length: socklen_t(remote.count),
+                    local: local.baseAddress?.assumingMemoryBound(to: sockaddr.self),
                     bytes: bytes.baseAddress,
                     length: bytes.count,
                     segment_size: segmentSize,

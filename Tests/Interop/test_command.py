@@ -1,0 +1,167 @@
+"""The command as a shell sees it: the ready line, exit codes of sysexits, errors of one sentence."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from server import Server
+
+EX_USAGE, EX_UNAVAILABLE, EX_NOINPUT, EX_CANTCREAT = 64, 69, 66, 73
+
+
+def apus_command(apus: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+    """Runs a command that ends by itself."""
+    return subprocess.run(
+        [apus, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL,
+    )
+
+
+def assert_fails(result: subprocess.CompletedProcess, code: int, *words: str) -> None:
+    assert result.returncode == code, result
+    assert result.stdout == "", "nothing is announced when nothing was started"
+    for word in words:
+        assert word in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("command", [(), ("serve",), ("certificate",), ("bench",), ("connect",)])
+def test_help_teaches(apus, tmp_path, command):
+    result = apus_command(apus, *command, "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "OVERVIEW" in result.stdout and "USAGE" in result.stdout
+
+
+def test_certificate_writes_two_files_and_prints_the_hash(apus, tmp_path):
+    result = apus_command(apus, "certificate", "--output", tmp_path / "new", cwd=tmp_path)
+    assert result.returncode == 0, result
+    assert stat.S_IMODE((tmp_path / "new/development.key").stat().st_mode) == 0o600
+    assert (tmp_path / "new/development.pem").read_text().startswith("-----BEGIN CERTIFICATE-----")
+    words = result.stdout.split()
+    assert any(len(word) == 64 and int(word, 16) for word in words if set(word) <= set("0123456789abcdef"))
+
+
+@pytest.mark.parametrize("days", [0, 15, 365])
+def test_certificate_refuses_lifetimes_that_browsers_refuse(apus, tmp_path, days):
+    result = apus_command(apus, "certificate", "--days", days, cwd=tmp_path)
+    assert result.returncode != 0
+    assert "14" in result.stderr
+    assert not (tmp_path / "certs").exists()
+
+
+@pytest.mark.parametrize("arguments", [
+    ("--nonsense",), ("--port", "70000"), ("--port", "x"), ("--retry", "perhaps"), ("--loops", "0"),
+    ("--idle-timeout", "soon"), ("--congestion-control", "vegas"), ("--certificate", "only.pem"),
+])
+def test_serve_refuses_bad_arguments(apus, tmp_path, arguments):
+    assert_fails(apus_command(apus, "serve", *arguments, cwd=tmp_path), EX_USAGE, "Error")
+
+
+def test_serve_names_an_unreadable_certificate(apus, tmp_path):
+    result = apus_command(apus, "serve", "--certificate", "no.pem", "--key", "no.key", cwd=tmp_path)
+    assert_fails(result, EX_NOINPUT, "no.pem")
+
+
+def test_serve_refuses_a_key_of_another_certificate(apus, tmp_path):
+    for name in ("a", "b"):
+        apus_command(apus, "certificate", "--output", name, cwd=tmp_path)
+    result = apus_command(
+        apus, "serve", "--certificate", "a/development.pem", "--key", "b/development.key", cwd=tmp_path,
+    )
+    assert_fails(result, EX_NOINPUT, "key")
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+def test_serve_names_a_port_in_use(apus, tmp_path, kind):
+    with socket.socket(socket.AF_INET6, kind) as holder:
+        holder.bind(("::", 0))
+        if kind == socket.SOCK_STREAM:
+            holder.listen()
+        port = holder.getsockname()[1]
+        result = apus_command(apus, "serve", "--port", port, "--http-port", "0", cwd=tmp_path)
+        assert_fails(result, EX_UNAVAILABLE, str(port))
+
+
+def test_serve_refuses_a_key_log_that_it_cannot_write(apus, tmp_path):
+    result = apus_command(apus, "serve", "--keylog", tmp_path / "no/where", cwd=tmp_path)
+    assert_fails(result, EX_CANTCREAT, "no/where")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_serve_ends_cleanly_on_a_signal(apus, tmp_path, number):
+    server = Server.start(tmp_path)
+    server.process.send_signal(number)
+    assert server.process.wait(15) == 0
+    server.stop()
+
+
+def test_ready_line_is_one_line_in_the_documented_order(apus, tmp_path):
+    process = subprocess.Popen(
+        [apus, "serve", "--port", "0", "--http-port", "0"], cwd=tmp_path, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, text=True,
+    )
+    line = process.stdout.readline()
+    process.terminate()
+    assert process.stdout.read() == ""
+    assert process.wait(15) == 0
+    assert list(json.loads(line)) == ["ready", "port", "httpPort", "certificateSHA256", "urls"]
+    # Without --certificate it made one.
+    assert stat.S_IMODE((tmp_path / "certs/development.key").stat().st_mode) == 0o600
+
+
+def test_key_log_and_qlog_are_written(chromium, apus, tmp_path):
+    """SSLKEYLOGFILE's format for both directions, and one qlog file for the connection."""
+    from conftest import run_script
+
+    server = Server.start(tmp_path, "--keylog", str(tmp_path / "keys"), "--qlog", str(tmp_path / "qlog"))
+    try:
+        chromium.get(server.page + "healthz")
+        run_script(chromium, server, 'const session = await open("/echo"); session.close(); return true;')
+    finally:
+        server.stop()
+    keys = (tmp_path / "keys").read_text()
+    assert "CLIENT_TRAFFIC_SECRET_0" in keys and "SERVER_TRAFFIC_SECRET_0" in keys
+    (log,) = (tmp_path / "qlog").iterdir()
+    records = [json.loads(text) for text in log.read_text().split("\x1e") if text.strip()]
+    assert records[0]["qlog_format"] == "JSON-SEQ"
+    assert any("packet_received" in record.get("name", "") for record in records)
+
+
+def test_a_session_begins_through_retry(chromium, apus, tmp_path):
+    from conftest import run_script
+
+    server = Server.start(tmp_path, "--retry", "always")
+    try:
+        chromium.get(server.page + "healthz")
+        assert run_script(chromium, server, 'const s = await open("/echo"); s.close(); return "open";') == "open"
+    finally:
+        server.stop()
+
+
+def test_a_graceful_stop_closes_sessions_with_a_reason(chromium, apus, tmp_path):
+    from conftest import run_script
+
+    server = Server.start(tmp_path)
+    try:
+        chromium.get(server.page + "healthz")
+        run_script(chromium, server, """
+            const session = await open("/echo");
+            const writer = session.datagrams.writable.getWriter();
+            await writer.write(new Uint8Array([1]));
+            await session.datagrams.readable.getReader().read();
+            window.ending = session.closed.then(({ closeCode, reason }) => ({ closeCode, reason }));
+            return true;
+        """)
+        server.stop()
+        chromium.set_script_timeout(10)
+        end = chromium.execute_async_script(
+            "const done = arguments[0]; window.ending.then(done, (error) => done(String(error)));"
+        )
+        assert end == {"closeCode": 0, "reason": "server shutting down"}
+    finally:
+        server.stop()
