@@ -57,7 +57,10 @@ let package = Package(
         .target(name: "CUDPSocket"),
 
         // Floor 1: no sockets, no clock.
-        library("HTTPSemantics", [nioCore, httpTypes]),
+        library(
+            "HTTPSemantics",
+            [nioCore, httpTypes, logging, .product(name: "NIOConcurrencyHelpers", package: "swift-nio")]
+        ),
         library("LoopConcurrency", [nioCore]),
         library("Credentials", ["CGnuTLS"]),
         library("QUIC", ["CNgtcp2", "CGnuTLS", "Credentials", nioCore, deque]),

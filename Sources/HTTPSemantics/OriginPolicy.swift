@@ -1,4 +1,4 @@
-public import HTTPTypes
+import HTTPTypes
 
 /// Which web origins may open a session here (RFC 6454; RFC 6455 § 10.2; draft-ietf-webtrans-http3 § 3.3).
 ///

@@ -25,6 +25,7 @@ extension Connection {
         let stream = self.sendingStream(id)
         guard case .open = stream.fin, stream.pendingReset == nil else { return }
         stream.buffer.append(data)
+        self.heldByteCount += data.readableBytes
         if finish { stream.fin = .queued }
         self.enqueue(stream)
     }
@@ -44,7 +45,11 @@ extension Connection {
             return
         }
         // The prefix alone still goes out; what follows it need not.
-        if stream.buffer.sentOffset >= UInt64(prefix) { stream.buffer.discardUnsent() }
+        if stream.buffer.sentOffset >= UInt64(prefix) {
+            self.heldByteCount -= stream.buffer.heldByteCount
+            stream.buffer.discardUnsent()
+            self.heldByteCount += stream.buffer.heldByteCount
+        }
         if case .queued = stream.fin { stream.fin = .open }
         stream.pendingReset = .init(code: code, acknowledgedOffset: UInt64(prefix))
         self.enqueue(stream)
@@ -109,7 +114,9 @@ extension Connection {
 
     func acknowledged(_ id: StreamID, upTo offset: UInt64) {
         guard let stream = self.streams[id] else { return }
+        self.heldByteCount -= stream.buffer.heldByteCount
         stream.buffer.acknowledged(upTo: offset)
+        self.heldByteCount += stream.buffer.heldByteCount
         self.events.append(.acknowledged(id))
         // The reset itself would call the library from its own callback; the next turn does it.
         if let reset = stream.pendingReset, stream.buffer.acknowledgedOffset >= reset.acknowledgedOffset {
@@ -145,6 +152,7 @@ extension Connection {
         if let stream = self.streams.removeValue(forKey: id) {
             if let code, stream.isStoppedByPeer { self.events.append(.stopSending(id, code: code)) }
             stream.fin = .reset
+            self.heldByteCount -= stream.buffer.heldByteCount
         }
         self.events.append(.streamClosed(id))
     }

@@ -24,6 +24,8 @@ package final class Connection {
     var phase = Phase.handshaking
     var events: Deque<ConnectionEvent> = []
     var streams: [StreamID: Stream] = [:]
+    /// Bytes of all streams that are written but not acknowledged.
+    package internal(set) var heldByteCount = 0
     /// Streams with something to send, in the order in which they take their turn.
     var sendQueue: Deque<Stream> = []
     var datagrams = DatagramQueue()

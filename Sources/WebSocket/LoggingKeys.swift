@@ -5,5 +5,4 @@ enum LoggingKeys {
     static let path = "path"
     static let reason = "reason"
     static let status = "status"
-    static let suppressed = "suppressed"
 }

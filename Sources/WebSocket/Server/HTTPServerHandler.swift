@@ -248,7 +248,12 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 authority: request.authority
             )
         } catch {
-            self.core.refusals.log(error.description, path: request.path, at: context.eventLoop.now)
+            self.core.refusals.log(
+                "WebSocket",
+                error.description,
+                metadata: [LoggingKeys.path: "\(request.path ?? "")"],
+                at: context.eventLoop.now
+            )
             throw OpeningHandshake.Refusal(status: .forbidden, reason: error.description)
         }
         switch self.core.configuration.admission(request) {

@@ -1,4 +1,5 @@
 import HTTPTypes
+import HTTPSemantics
 import LoopConcurrency
 import NIOConcurrencyHelpers
 import NIOCore

@@ -97,7 +97,17 @@ extension PeerConnection {
         }
         switch self.decide(on: request, context) {
         case .refuse(let status, let reason):
-            self.logRefusal(request, status: status, reason: reason)
+            context.refusals.log(
+                "WebTransport",
+                reason,
+                metadata: [
+                    LoggingKeys.status: "\(status.code)",
+                    LoggingKeys.path: "\(request.path ?? "")",
+                    LoggingKeys.origin: "\(request.headerFields[.origin] ?? "none")",
+                    LoggingKeys.remote: "\(self.quic.path.remote.socketAddress)",
+                ],
+                at: self.eventLoop.now
+            )
             self.remember(endedSession: streamID)
             self.rejectEarlyArrivals(of: streamID)
             try self.respond(HTTPResponse(status: status), on: streamID)
@@ -150,19 +160,6 @@ extension PeerConnection {
             )
         }
         return context.admission(request)
-    }
-
-    private func logRefusal(_ request: HTTPRequest, status: HTTPResponse.Status, reason: String) {
-        // At notice, because whoever sees "Opening handshake failed" in a browser needs to find out why.
-        self.logger.notice(
-            "WebTransport session refused: \(reason)",
-            metadata: [
-                LoggingKeys.status: "\(status.code)",
-                LoggingKeys.path: "\(request.path ?? "")",
-                LoggingKeys.origin: "\(request.headerFields[.origin] ?? "none")",
-                LoggingKeys.remote: "\(self.quic.path.remote.socketAddress)",
-            ]
-        )
     }
 
     // MARK: The session of a client

@@ -54,6 +54,9 @@ final class PeerConnection {
     /// The high one covers 100 Mbit/s over 80 ms.
     static let highWatermark = 1 << 20
     static let lowWatermark = 1 << 19
+    /// Bytes of a connection that may wait for acknowledgement while HTTP/3 adds to them: a thousand requests for large
+    /// resources by a client that reads none must not cost a thousand copies.
+    private static let maxHeldOutput = 8 << 20
     /// Time for a page to open its next session, or to fetch its next resource.
     private static let lingerTime = TimeAmount.seconds(5)
     /// As many as webtransport-go remembers.
@@ -215,7 +218,7 @@ final class PeerConnection {
     func prepareOutput() {
         guard let http3 = self.http3, self.quic.isOpen else { return }
         do throws(HTTP3Error) {
-            while let output = try http3.nextOutput() {
+            while self.quic.heldByteCount < Self.maxHeldOutput, let output = try http3.nextOutput() {
                 let id = StreamID(rawValue: output.streamID)
                 self.quic.write(output.bytes, to: id, finish: output.isFinal)
                 if self.quic.unacknowledgedByteCount(of: id) > Self.highWatermark {

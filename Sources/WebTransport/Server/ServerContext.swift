@@ -1,4 +1,5 @@
 import HTTPSemantics
+import Logging
 import LoopConcurrency
 import Synchronization
 
@@ -8,11 +9,17 @@ final class ServerContext: Sendable {
     let admission: SessionAdmissionHandler
     let originPolicy: OriginPolicy
     let maxSessions: Int
+    let refusals: RefusalLog
     let sessionCount = Counter()
     private let draining = Atomic(false)
     private let arrivals: Mailbox<WebTransportSession>.Source
 
-    init(configuration: WebTransportServer.Configuration, arrivals: Mailbox<WebTransportSession>.Source) {
+    init(
+        configuration: WebTransportServer.Configuration,
+        arrivals: Mailbox<WebTransportSession>.Source,
+        logger: Logger
+    ) {
+        self.refusals = RefusalLog(logger: logger)
         self.resources = configuration.resources
         self.admission = configuration.admission
         self.originPolicy = configuration.originPolicy

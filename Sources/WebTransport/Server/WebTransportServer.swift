@@ -77,7 +77,7 @@ public final class WebTransportServer: Sendable {
         logger: Logger
     ) async throws -> WebTransportServer {
         let arrivals = Mailbox<WebTransportSession>(lowWatermark: 1, highWatermark: .max)
-        let context = ServerContext(configuration: configuration, arrivals: arrivals.source)
+        let context = ServerContext(configuration: configuration, arrivals: arrivals.source, logger: logger)
         let loops = Array(eventLoopGroup.makeIterator())
         var server = ServerConfiguration(
             transport: configuration.transport.quic,
@@ -173,6 +173,8 @@ public final class WebTransportServer: Sendable {
                         group.addTask { await self.serve(session, handler) }
                     }
                 }
+                // The sessions are closed by now. A handler that waits for something else must not hold up the end.
+                group.cancelAll()
             }
         } onCancel: {
             self.arrivals.source.finish()

@@ -1,9 +1,10 @@
-import Logging
+package import Logging
 import NIOConcurrencyHelpers
-import NIOCore
+package import NIOCore
 
-/// Logs refusals that an operator should know of, without letting a peer fill the log.
-final class RefusalLog: Sendable {
+/// Logs refused requests for sessions, so that whoever sees "Opening handshake failed" in a browser finds out why,
+/// without letting a peer fill the log.
+package final class RefusalLog: Sendable {
     /// Enough to see what a misconfigured page does; the rest of the interval is only counted.
     private static let linesPerInterval = 10
     private static let interval = TimeAmount.minutes(1)
@@ -17,11 +18,17 @@ final class RefusalLog: Sendable {
     private let logger: Logger
     private let state = NIOLockedValueBox(State())
 
-    init(logger: Logger) {
+    package init(logger: Logger) {
         self.logger = logger
     }
 
-    func log(_ message: @autoclosure () -> String, path: String?, at now: NIODeadline) {
+    /// Writes one line at `notice`, such as `WebSocket refused: …`.
+    package func log(
+        _ transport: StaticString,
+        _ reason: @autoclosure () -> String,
+        metadata: @autoclosure () -> Logger.Metadata,
+        at now: NIODeadline
+    ) {
         let suppressed: Int? = self.state.withLockedValue { state in
             if state.intervalStart.map({ now - $0 >= Self.interval }) ?? true {
                 state.intervalStart = now
@@ -36,8 +43,8 @@ final class RefusalLog: Sendable {
             return state.suppressed
         }
         guard let suppressed else { return }
-        var metadata: Logger.Metadata = [LoggingKeys.path: "\(path ?? "")"]
-        if suppressed > 0 { metadata[LoggingKeys.suppressed] = "\(suppressed)" }
-        self.logger.notice("WebSocket refused: \(message())", metadata: metadata)
+        var metadata = metadata()
+        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        self.logger.notice("\(transport) refused: \(reason())", metadata: metadata)
     }
 }
