@@ -30,7 +30,8 @@ public struct BenchmarkReport: Sendable {
         let rows = self.record.handshakes.map { ($0.transport.rawValue, $0.summary) }
         var lines = [
             "",
-            "Time to a usable session: a new connection each time, one at a time, both kinds in turn.",
+            "Time to a usable session: a new connection each time, one after the other,",
+            "the kinds in turn.",
         ]
         for measured in self.record.handshakes { lines.append("  \(measured.transport.rawValue): \(measured.counted)") }
         lines.append("  Neither resumes a TLS session, and neither sends early data.")
@@ -43,10 +44,9 @@ public struct BenchmarkReport: Sendable {
         let sessions = settings.connections == 1 ? "1 session" : "\(settings.connections) sessions"
         var lines = [
             "",
-            "Round trips of \(settings.size) bytes to the echo endpoint and back: \(sessions) of each transport, one "
-                + "message",
-            "in flight on each; \(settings.rounds) interleaved rounds after \(settings.warmUp) round trips of warm-up a "
-                + "session. Every echo was checked.",
+            "Round trips of \(settings.size) bytes to the echo endpoint and back: \(sessions) of each",
+            "transport, one message in flight on each; \(settings.rounds) interleaved rounds after a warm-up of",
+            "\(settings.warmUp) round trips a session. Every echo was checked.",
             "",
         ]
         lines += Self.table(rows) + [""] + PercentilePlot.lines(rows) + [PercentilePlot.legend]
