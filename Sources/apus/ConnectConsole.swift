@@ -11,8 +11,9 @@ final class ConnectConsole: Sendable {
 
     private let state = Mutex(State())
 
-    /// Silence after which no more answers are expected.
-    private static let silence = Duration.milliseconds(500)
+    /// Silence after which no more answers are expected: more than a slow path's round trip, or than a loaded server
+    /// works on a burst.
+    private static let silence = Duration.seconds(1)
     /// The same while a stream is open on which the server may answer.
     private static let silenceOnOpenStream = Duration.seconds(5)
     /// Answers are waited for no longer than this after the end of input. Many lines take their time to come back; a
@@ -60,7 +61,7 @@ final class ConnectConsole: Sendable {
             let now = ContinuousClock.now
             if now >= end { return }
             // The end of the last stream is noticed at the next look.
-            try await Task.sleep(until: min(end, now + Self.silence / 5), clock: .continuous)
+            try await Task.sleep(until: min(end, now + Self.silence / 10), clock: .continuous)
         }
     }
 }

@@ -40,7 +40,8 @@ public struct ServerProcess: Sendable {
         else {
             let end = await child.terminate(within: Self.endTime)
             child.closeOutput()
-            throw BenchmarkError(.unavailable, "the server did not start (\(end))\(Self.lastWords(log))")
+            let reason = Self.lastWords(log) ?? "start one by hand and name it with --target"
+            throw BenchmarkError(.unavailable, "the server did not start (\(end)): \(reason)")
         }
         let outcome = await Self.run(server, child, log: log, body)
         return try outcome.get()
@@ -84,8 +85,9 @@ public struct ServerProcess: Sendable {
             await watcher.waitForAll()
             child.closeOutput()
             guard hasEnded else { return outcome }
-            let message = "the server ended while it was measured (\(end))\(Self.lastWords(log))"
-            return .failure(BenchmarkError(.unavailable, message))
+            let reason =
+                Self.lastWords(log) ?? "it logged nothing; start one by hand to watch it, and name it with --target"
+            return .failure(BenchmarkError(.unavailable, "the server ended while it was measured (\(end)): \(reason)"))
         }
     }
 
@@ -118,9 +120,9 @@ public struct ServerProcess: Sendable {
         return made
     }
 
-    /// The last line that the server logged, to end a sentence.
-    private static func lastWords(_ log: String) -> String {
+    /// The last line that the server logged; nil when it has logged nothing.
+    private static func lastWords(_ log: String) -> String? {
         let text = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
-        return text.split(separator: "\n").last.map { ": \($0)" } ?? "; start one by hand and name it with --target"
+        return text.split(separator: "\n").last.map(String.init)
     }
 }
