@@ -105,7 +105,8 @@ let package = Package(
         .target(
             name: "TransportBenchmark",
             dependencies: [
-                "Credentials", "WebTransport", "WebSocket", nioCore, nioPosix, httpTypes, logging,
+                "CGnuTLS", "CNgtcp2", "CNghttp3", "Credentials", "HTTPSemantics", "LoopConcurrency", "WebTransport",
+                "WebSocket", nioCore, nioPosix, httpTypes, logging,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             path: "Benchmarks/TransportBenchmark",
@@ -114,8 +115,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusServer", "TransportBenchmark", "Credentials", "WebTransport", "WebSocket", nioCore, nioPosix,
-                httpTypes, logging,
+                "ApusServer", "TransportBenchmark", "Credentials", "HTTPSemantics", "LoopConcurrency", "WebTransport",
+                "WebSocket", nioCore, nioPosix, httpTypes, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -142,6 +143,13 @@ let package = Package(
                 "WebSocket", "TLS", "Credentials", "HTTPSemantics", nioCore, nioPosix, httpTypes, logging,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
+            ]
+        ),
+        tests(
+            "TransportBenchmarkTests",
+            [
+                "TransportBenchmark", "Credentials", "HTTPSemantics", "WebTransport", "WebSocket", nioCore, nioPosix,
+                httpTypes, logging, .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]
         ),
         tests("TLSTests", ["TLS", "Credentials", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")]),

@@ -1,0 +1,132 @@
+import LoopConcurrency
+public import NIOCore
+
+/// Measures transports against one server: the time to a usable session, and round trips in a closed loop.
+///
+/// All sessions live on one event loop, and so do the tasks that measure. What is measured in one turn is what one
+/// transport does on an otherwise idle client.
+public struct Benchmark: Sendable {
+    private let settings: BenchmarkSettings
+    private let opener: SessionOpener
+    private let eventLoop: any EventLoop
+
+    /// - Parameters:
+    ///   - settings: checked when `run` begins.
+    ///   - eventLoop: where the sessions live. It should have nothing else to do.
+    public init(settings: BenchmarkSettings, target: BenchmarkTarget, eventLoop: any EventLoop) {
+        self.settings = settings
+        self.opener = SessionOpener(target: target, eventLoop: eventLoop)
+        self.eventLoop = eventLoop
+    }
+
+    /// Measures everything that the settings ask for.
+    ///
+    /// Nothing counts until every transport has made a round trip: what the target does not offer shows at once.
+    /// - Throws: `BenchmarkError` when the settings make no sense, the target cannot be reached, an echo differs from
+    ///   what was sent, or a session ends early; `CancellationError`.
+    public func run(progress: any ProgressReporting) async throws -> BenchmarkResult {
+        try self.settings.validate()
+        return try await withTaskExecutorPreference(EventLoopTaskExecutor(self.eventLoop)) {
+            progress.update("Trying each transport once", 0, of: self.settings.transports.count)
+            try await self.tryEachTransport()
+            let handshakes = try await self.measureHandshakes(progress)
+            let roundTrips = try await self.measureRoundTrips(progress)
+            return BenchmarkResult(handshakes: handshakes, roundTrips: roundTrips)
+        }
+    }
+
+    private func tryEachTransport() async throws {
+        for transport in self.settings.transports {
+            try await self.withConversations([transport], connections: 1) { conversations in
+                let result = try await self.turn(conversations[transport] ?? [], messages: 1)
+                guard result.allSatisfy({ $0.lost == 0 }) else {
+                    throw BenchmarkError(
+                        .unavailable,
+                        "the first datagram did not come back within \(self.settings.datagramTimeout.nanoseconds / 1_000_000)"
+                            + " ms; check that the target echoes datagrams, or leave wt-datagram out of --transports"
+                    )
+                }
+            }
+        }
+    }
+
+    /// Opens sessions one at a time, the families in turn; the one that begins changes each time.
+    private func measureHandshakes(_ progress: any ProgressReporting) async throws -> [SessionFamily: Series] {
+        let families = self.settings.families
+        guard self.settings.handshakes > 0 else { return [:] }
+        var series = Dictionary(uniqueKeysWithValues: families.map { ($0, Series()) })
+        for attempt in 0..<self.settings.handshakes {
+            progress.update("Opening sessions", attempt, of: self.settings.handshakes)
+            for family in Schedule.rotated(families, by: attempt) {
+                try Task.checkCancellation()
+                series[family]?.record(try await self.opener.timeToSession(family))
+            }
+        }
+        return series
+    }
+
+    private func measureRoundTrips(_ progress: any ProgressReporting) async throws -> [TransportKind: Series] {
+        let settings = self.settings
+        let schedule = Schedule(transports: settings.transports, rounds: settings.rounds, messages: settings.messages)
+        return try await self.withConversations(settings.transports, connections: settings.connections) {
+            conversations in
+            for (index, transport) in settings.transports.enumerated() {
+                progress.update("Warming up", index, of: settings.transports.count)
+                _ = try await self.turn(
+                    conversations[transport] ?? [],
+                    messages: settings.warmUp * settings.connections
+                )
+            }
+            var series = Dictionary(uniqueKeysWithValues: settings.transports.map { ($0, Series()) })
+            for (index, turn) in schedule.turns.enumerated() {
+                progress.update("Measuring round trips", index, of: schedule.turns.count)
+                let result = try await self.turn(conversations[turn.transport] ?? [], messages: turn.messages)
+                series[turn.transport]?.record(turn: result)
+            }
+            progress.update("Measuring round trips", schedule.turns.count, of: schedule.turns.count)
+            return series
+        }
+    }
+
+    /// All sessions of one transport make their share of the round trips at once.
+    private func turn(_ conversations: [Conversation], messages: Int) async throws -> [TurnResult] {
+        let shares = Schedule.split(messages, into: conversations.count)
+        return try await withThrowingTaskGroup(of: TurnResult.self) { group in
+            for (conversation, share) in zip(conversations, shares) {
+                group.addTask { try await conversation.measure(share) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+    }
+
+    /// Opens sessions of each transport, gives them to `body`, and closes them.
+    private func withConversations<Result: Sendable>(
+        _ transports: [TransportKind],
+        connections: Int,
+        _ body: ([TransportKind: [Conversation]]) async throws -> Result
+    ) async throws -> Result {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var conversations: [TransportKind: [Conversation]] = [:]
+            defer {
+                for conversation in conversations.values.joined() { conversation.finish() }
+            }
+            for transport in transports {
+                for _ in 0..<connections {
+                    let conversation = Conversation(transport, opener: self.opener, settings: self.settings)
+                    conversations[transport, default: []].append(conversation)
+                    group.addTask { await conversation.run() }
+                    // One after the other: a burst of handshakes makes servers ask for proof of the address.
+                    _ = try await conversation.measure(0)
+                }
+            }
+            return try await body(conversations)
+        }
+    }
+}
+
+/// What was measured.
+public struct BenchmarkResult: Sendable {
+    /// Times to a usable session.
+    public var handshakes: [SessionFamily: Series]
+    public var roundTrips: [TransportKind: Series]
+}

@@ -1,0 +1,63 @@
+public import NIOCore
+
+/// What is measured, and how much of it.
+public struct BenchmarkSettings: Sendable, Hashable {
+    /// In the order in which they are reported.
+    public var transports = TransportKind.allCases
+    /// Sessions of each transport, each with one message in flight.
+    public var connections = 1
+    /// Round trips that count, for each transport, over all its sessions and rounds.
+    public var messages = 10_000
+    /// The payload of each message, in bytes.
+    public var size = 64
+    /// Turns that each transport gets.
+    public var rounds = 10
+    /// Round trips of each session before those that count.
+    public var warmUp = 500
+    /// Sessions of each family that are opened to measure how long it takes; 0 leaves that out.
+    public var handshakes = 100
+    /// After so long without its echo a datagram counts as lost.
+    public var datagramTimeout = TimeAmount.seconds(1)
+
+    public init() {}
+
+    /// Checks every number against its bounds.
+    /// - Throws: `BenchmarkError` with `usage`, whose message names the option and the reason.
+    public func validate() throws(BenchmarkError) {
+        // The client is one thread: beyond that many, it is measured and not the server.
+        try Self.check("--connections", self.connections, 1...1_000)
+        // A nanosecond value each: 800 MB would be held at a time if all came in one round.
+        try Self.check("--messages", self.messages, 1...100_000_000)
+        // A message begins with its number, in eight bytes. The upper bound is the server's limit for a message.
+        try Self.check("--size", self.size, EchoMessage.minimumSize...1 << 20)
+        try Self.check("--rounds", self.rounds, 1...1_000)
+        try Self.check("--warm-up", self.warmUp, 0...1_000_000)
+        // A TCP connection that this end closed occupies a port for a minute, and there are some 28,000 of them.
+        try Self.check("--handshakes", self.handshakes, 0...10_000)
+        guard self.messages >= self.rounds * self.connections else {
+            throw BenchmarkError(
+                .usage,
+                "--messages \(self.messages) is less than one for each of \(self.connections) connections in each of "
+                    + "\(self.rounds) rounds; ask for at least \(self.rounds * self.connections), or fewer rounds"
+            )
+        }
+    }
+
+    private static func check(_ option: String, _ value: Int, _ bounds: ClosedRange<Int>) throws(BenchmarkError) {
+        guard bounds.contains(value) else {
+            throw BenchmarkError(
+                .usage,
+                "\(option) must be between \(bounds.lowerBound) and \(bounds.upperBound), not \(value)"
+            )
+        }
+    }
+
+    /// The families that the transports need, in the order of their first mention.
+    var families: [SessionFamily] {
+        var families: [SessionFamily] = []
+        for transport in self.transports where !families.contains(transport.family) {
+            families.append(transport.family)
+        }
+        return families
+    }
+}

@@ -1,0 +1,96 @@
+public import Foundation
+import Histogram
+import NIOCore
+
+/// A measurement with all that is needed to read or repeat it: the content of the JSON file.
+///
+/// All durations are in nanoseconds.
+public struct BenchmarkRecord: Sendable, Hashable, Codable {
+    /// Rises when a reader of older files would misread this one.
+    public static let schemaVersion = 1
+
+    public var schemaVersion = Self.schemaVersion
+    /// When the measurement ended (RFC 3339).
+    public var date: String
+    public var versions: BenchmarkVersions
+    public var machine: MachineFacts
+    public var settings: Settings
+    /// Times to a usable session.
+    public var handshakes: [Measured<SessionFamily>]
+    public var roundTrips: [Measured<TransportKind>]
+
+    /// One distribution.
+    public struct Measured<Transport: Sendable & Hashable & Codable>: Sendable, Hashable, Codable {
+        public var transport: Transport
+        /// What is between the begin and the end of each duration.
+        public var counted: String
+        public var summary: Summary
+        /// The median of each turn, in the order measured; empty where there are no turns.
+        public var turnMedians: [UInt64]
+        public var histogram: HistogramData
+    }
+
+    /// What was asked for.
+    public struct Settings: Sendable, Hashable, Codable {
+        public var target: String
+        public var isOwnServer: Bool
+        public var transports: [TransportKind]
+        public var connections: Int
+        public var messages: Int
+        public var size: Int
+        public var rounds: Int
+        public var warmUp: Int
+        public var handshakes: Int
+        public var datagramTimeoutMilliseconds: Int64
+    }
+
+    public init(
+        _ result: BenchmarkResult,
+        settings: BenchmarkSettings,
+        target: BenchmarkTarget,
+        versions: BenchmarkVersions,
+        machine: MachineFacts,
+        date: Date
+    ) {
+        self.date = date.formatted(.iso8601)
+        self.versions = versions
+        self.machine = machine
+        self.settings = Settings(
+            target: target.webTransportURL,
+            isOwnServer: target.isOwnServer,
+            transports: settings.transports,
+            connections: settings.connections,
+            messages: settings.messages,
+            size: settings.size,
+            rounds: settings.rounds,
+            warmUp: settings.warmUp,
+            handshakes: settings.handshakes,
+            datagramTimeoutMilliseconds: settings.datagramTimeout.nanoseconds / 1_000_000
+        )
+        self.handshakes = settings.families.compactMap { family in
+            result.handshakes[family].map { Measured(family, counted: family.handshake, $0) }
+        }
+        self.roundTrips = settings.transports.compactMap { transport in
+            result.roundTrips[transport].map {
+                Measured(transport, counted: "from before the send until the program has the whole echo", $0)
+            }
+        }
+    }
+
+    /// One line of JSON, its keys in alphabetical order.
+    public func json() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(self) + Data("\n".utf8)
+    }
+}
+
+extension BenchmarkRecord.Measured {
+    fileprivate init(_ transport: Transport, counted: String, _ series: Series) {
+        self.transport = transport
+        self.counted = counted
+        self.summary = Summary(series)
+        self.turnMedians = series.turnMedians
+        self.histogram = HistogramData(series.histogram)
+    }
+}

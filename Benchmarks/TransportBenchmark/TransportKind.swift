@@ -1,0 +1,60 @@
+/// A way for a message to travel to the server and back.
+public enum TransportKind: String, Sendable, Hashable, CaseIterable, Codable {
+    /// One WebTransport datagram each way. It may be lost.
+    case webTransportDatagram = "wt-datagram"
+    /// One bidirectional WebTransport stream that stays open; messages follow one another on it.
+    case webTransportStream = "wt-stream"
+    /// A bidirectional WebTransport stream of its own for each message, ended by both sides.
+    case webTransportStreamPerMessage = "wt-bidi-per-message"
+    /// One binary WebSocket message each way, over TLS.
+    case webSocket = "ws"
+
+    /// The kind of session it needs.
+    public var family: SessionFamily {
+        switch self {
+        case .webTransportDatagram, .webTransportStream, .webTransportStreamPerMessage: .webTransport
+        case .webSocket: .webSocket
+        }
+    }
+
+    /// Reads a list such as `wt-stream,ws`, for which each kind may be named once.
+    public static func list(_ text: String) throws(BenchmarkError) -> [TransportKind] {
+        var kinds: [TransportKind] = []
+        for name in text.split(separator: ",") {
+            guard let kind = TransportKind(rawValue: String(name)) else {
+                throw BenchmarkError(
+                    .usage,
+                    "\(String(name).debugDescription) is no transport; choose from "
+                        + Self.allCases.map(\.rawValue).joined(separator: ",")
+                )
+            }
+            guard !kinds.contains(kind) else {
+                throw BenchmarkError(.usage, "\(kind.rawValue) is named twice; name each transport once")
+            }
+            kinds.append(kind)
+        }
+        guard !kinds.isEmpty else {
+            throw BenchmarkError(
+                .usage,
+                "no transport is named; choose from \(Self.allCases.map(\.rawValue).joined(separator: ","))"
+            )
+        }
+        return kinds
+    }
+}
+
+/// A kind of session, which decides what it takes to open one.
+public enum SessionFamily: String, Sendable, Hashable, CaseIterable, Codable {
+    /// QUIC with TLS 1.3, HTTP/3, and an extended CONNECT.
+    case webTransport = "wt"
+    /// TCP, TLS 1.3, and an HTTP/1.1 upgrade.
+    case webSocket = "ws"
+
+    /// What the time to a usable session is made of.
+    var handshake: String {
+        switch self {
+        case .webTransport: "UDP socket, QUIC with TLS 1.3, HTTP/3 settings, CONNECT answered"
+        case .webSocket: "TCP connection, TLS 1.3, HTTP/1.1 upgrade answered"
+        }
+    }
+}

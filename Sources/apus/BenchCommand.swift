@@ -1,0 +1,188 @@
+import ArgumentParser
+import Credentials
+import Foundation
+import HTTPSemantics
+import NIOCore
+import NIOPosix
+import TransportBenchmark
+
+/// `apus bench`
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Compare WebTransport and WebSocket on one server.",
+        discussion: """
+            Measures the time to a usable session, and the round trips of messages to an echo endpoint and back, over \
+            the same TLS library. Transports take turns, so that whatever drifts hits all alike; every echo is checked. \
+            Without --target it starts `apus serve` as a second process on the loopback.
+
+            Read the figures for what they are: a closed loop on an idle machine, in which a transport that answers \
+            late is asked less often. They are not latencies under a given load.
+
+            A target must answer https://HOST:PORT/PATH over HTTP/3 (WebTransport) and wss://HOST:PORT/PATH (WebSocket): \
+            the bytes of each bidirectional stream come back on it and it ends when the client's half does, datagrams \
+            and binary messages come back as they are. Without a path it is /echo.
+
+              apus bench
+              apus bench --connections 8 --size 1000 --json comparison.json
+              apus bench --transports wt-datagram,ws --messages 100000
+              apus bench --target https://localhost:4433 --hash 5f2c…
+            """
+    )
+
+    @Option(help: ArgumentHelp("Measure this server instead: https://host:port[/path].", valueName: "url"))
+    var target: String?
+
+    @Option(
+        help: ArgumentHelp("wt-datagram, wt-stream, wt-bidi-per-message, ws; separated by commas.", valueName: "list")
+    )
+    var transports = TransportKind.allCases.map(\.rawValue).joined(separator: ",")
+
+    @Option(
+        help: ArgumentHelp("Sessions of each transport, with one message in flight on each; 1 to 1000.", valueName: "n")
+    )
+    var connections = BenchmarkSettings().connections
+
+    @Option(
+        help: ArgumentHelp("Round trips that count, for each transport, over all sessions and rounds.", valueName: "n")
+    )
+    var messages = BenchmarkSettings().messages
+
+    @Option(help: ArgumentHelp("The payload of each message, 8 to 1048576.", valueName: "bytes"))
+    var size = BenchmarkSettings().size
+
+    @Option(help: ArgumentHelp("Turns that each transport gets, 1 to 1000.", valueName: "n"))
+    var rounds = BenchmarkSettings().rounds
+
+    @Option(help: ArgumentHelp("Round trips of each session that do not count.", valueName: "n"))
+    var warmUp = BenchmarkSettings().warmUp
+
+    @Option(help: ArgumentHelp("Sessions to open for the time to a usable one; 0 leaves that out.", valueName: "n"))
+    var handshakes = BenchmarkSettings().handshakes
+
+    @OptionGroup var trust: TrustOptions
+
+    @Option(help: ArgumentHelp("Write everything, with the raw histograms, as JSON.", valueName: "file"))
+    var json: String?
+
+    func validate() throws {
+        guard self.target != nil || (self.trust.hash.isEmpty && !self.trust.insecure) else {
+            throw ValidationError("--hash and --insecure are for a --target; the command's own server needs neither.")
+        }
+        do {
+            try self.settings().validate()
+        } catch {
+            throw ValidationError(error.message + ".")
+        }
+    }
+
+    func run() async throws {
+        do {
+            try await self.compare()
+        } catch let error as BenchmarkError {
+            throw CommandFailure.report(error.message, error.code.exitCode)
+        } catch let error as Interrupted {
+            throw CommandFailure.report("interrupted; nothing was written", Interruption.exitCode(error.signal))
+        } catch {
+            throw CommandFailure.report(error)
+        }
+    }
+
+    private func compare() async throws {
+        let settings = try self.settings()
+        let file = try self.json.map { try OutputFile(path: $0) }
+        defer { file?.discard() }
+        let progress = StandardErrorProgress()
+        let record: BenchmarkRecord
+        do {
+            record = try await Interruption().cancelling { try await self.measure(settings, progress) }
+            progress.finish()
+        } catch {
+            progress.finish()
+            throw error
+        }
+        FileDescriptorOutput.standardOutput(BenchmarkReport(record).text)
+        try file?.write(record.json())
+    }
+
+    private func measure(
+        _ settings: BenchmarkSettings,
+        _ progress: StandardErrorProgress
+    ) async throws -> BenchmarkRecord {
+        if let target = self.target {
+            guard let url = SessionURL(target) else {
+                throw BenchmarkError(.usage, "\(target.debugDescription) is not a URL; write https://host:port/path")
+            }
+            let target = try BenchmarkTarget(url: url, credentials: self.trust.credentials())
+            return try await Self.measure(target, settings, progress)
+        }
+        progress.update("Starting a server", 0, of: 1)
+        // The link is resolved here, for the message of an error.
+        let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        return try await ServerProcess.withServer(executable: executable) { server in
+            guard let url = SessionURL("https://\(server.authority)") else {
+                preconditionFailure("an address and a port make a URL: \(server.authority)")
+            }
+            let target = try BenchmarkTarget(
+                url: url,
+                credentials: ClientCredentials(verification: .fingerprints([server.fingerprint])),
+                isOwnServer: true
+            )
+            return try await Self.measure(target, settings, progress)
+        }
+    }
+
+    private static func measure(
+        _ target: BenchmarkTarget,
+        _ settings: BenchmarkSettings,
+        _ progress: StandardErrorProgress
+    ) async throws -> BenchmarkRecord {
+        // A loop of its own: nothing else runs on its thread.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let result: BenchmarkResult
+        do {
+            result = try await Benchmark(settings: settings, target: target, eventLoop: group.next()).run(
+                progress: progress
+            )
+        } catch {
+            // The measurement's own error is the one to tell.
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+        return BenchmarkRecord(
+            result,
+            settings: settings,
+            target: target,
+            versions: .current(apus: Apus.configuration.version),
+            machine: .current(),
+            date: Date()
+        )
+    }
+
+    private func settings() throws(BenchmarkError) -> BenchmarkSettings {
+        var settings = BenchmarkSettings()
+        settings.transports = try TransportKind.list(self.transports)
+        settings.connections = self.connections
+        settings.messages = self.messages
+        settings.size = self.size
+        settings.rounds = self.rounds
+        settings.warmUp = self.warmUp
+        settings.handshakes = self.handshakes
+        return settings
+    }
+}
+
+extension BenchmarkError.Code {
+    /// Its code in sysexits(3).
+    var exitCode: CInt {
+        switch self {
+        case .usage: EX_USAGE
+        case .unavailable: EX_UNAVAILABLE
+        case .cannotCreate: EX_CANTCREAT
+        case .inputOutput: EX_IOERR
+        // Such as an echo that differs.
+        default: EX_SOFTWARE
+        }
+    }
+}
