@@ -1,5 +1,5 @@
-import HTTPTypes
 import HTTPSemantics
+import HTTPTypes
 import LoopConcurrency
 import NIOConcurrencyHelpers
 import NIOCore
