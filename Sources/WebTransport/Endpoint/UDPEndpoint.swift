@@ -190,7 +190,10 @@ final class UDPEndpoint {
         guard !self.isTurnScheduled, !self.dirty.isEmpty else { return }
         self.isTurnScheduled = true
         let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
-        self.eventLoop.execute { bound.value.turn() }
+        // Two ticks: a task that was resumed may take a second one to get from its sequence into its handler, and what it
+        // writes then shares packets with the acknowledgements of this turn.
+        let eventLoop = self.eventLoop
+        eventLoop.execute { eventLoop.execute { bound.value.turn() } }
     }
 
     private func turn() {
