@@ -126,6 +126,7 @@ let package = Package(
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ]
         ),
+        tests("HTTPSemanticsTests", ["HTTPSemantics"]),
         tests("QUICTests", ["QUIC", "Credentials", nioCore]),
         tests("CredentialsTests", ["Credentials", "CGnuTLS"]),
         tests(
