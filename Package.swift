@@ -127,6 +127,8 @@ let package = Package(
             ]
         ),
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
+        tests("HTTP3Tests", ["HTTP3", nioCore, httpTypes]),
+        tests("WebTransportCoreTests", ["WebTransportCore"]),
         tests("QUICTests", ["QUIC", "Credentials", nioCore]),
         tests("CredentialsTests", ["Credentials", "CGnuTLS"]),
         tests(
