@@ -129,6 +129,13 @@ let package = Package(
         tests("HTTPSemanticsTests", ["HTTPSemantics"]),
         tests("HTTP3Tests", ["HTTP3", nioCore, httpTypes]),
         tests("WebTransportCoreTests", ["WebTransportCore"]),
+        tests(
+            "ApusServerTests",
+            [
+                "ApusServer", "Credentials", "HTTPSemantics", "TLS", "WebSocket", "WebTransport", nioCore, nioPosix,
+                httpTypes, logging,
+            ]
+        ),
         tests("QUICTests", ["QUIC", "Credentials", nioCore]),
         tests("CredentialsTests", ["Credentials", "CGnuTLS"]),
         tests(
