@@ -122,7 +122,8 @@ let package = Package(
         tests(
             "WebTransportTests",
             [
-                "WebTransport", "Credentials", "HTTPSemantics", nioCore, nioPosix, httpTypes, logging,
+                "WebTransport", "WebTransportCore", "QUIC", "HTTP3", "Credentials", "HTTPSemantics", nioCore, nioPosix,
+                httpTypes, logging,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ]
         ),
