@@ -131,6 +131,14 @@ extension PeerConnection {
         self.taken(id)
     }
 
+    /// The session of a stream has ended. When the peer opened it and the application has never taken it, nobody else
+    /// ends this end's half, and the stream would never close.
+    func resetUntakenHalf(of id: StreamID) {
+        guard id.direction == .bidirectional, let stream = self.incoming[id], !stream.isClosed else { return }
+        guard self.sendStreams[id] == nil else { return }
+        self.quic.reset(id, code: WebTransportErrorCode.sessionGone)
+    }
+
     /// The application has the stream, or never will.
     func taken(_ id: StreamID) {
         guard let stream = self.incoming[id], !stream.isTaken else { return }

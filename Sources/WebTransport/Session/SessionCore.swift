@@ -188,9 +188,10 @@ final class SessionCore {
     }
 
     private func finish(_ end: WebTransportSession.End) {
-        for stream in self.streams.values {
+        for (id, stream) in self.streams {
             stream.receiving?.sessionEnded()
             stream.sending?.sessionEnded()
+            self.connection.resetUntakenHalf(of: id)
         }
         self.streams.removeAll()
         self.datagrams.finish()
