@@ -128,13 +128,24 @@ let package = Package(
         tests(
             "WebTransportTests",
             [
-                "WebTransport", "Credentials", "HTTPSemantics", nioCore, nioPosix, httpTypes, logging,
+                "WebTransport", "WebTransportCore", "QUIC", "HTTP3", "Credentials", "HTTPSemantics", nioCore, nioPosix,
+                httpTypes, logging,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ]
         ),
         tests(
             "QUICTests",
             ["QUIC", "Credentials", nioCore, .product(name: "NIOConcurrencyHelpers", package: "swift-nio")]
+        ),
+        tests("HTTPSemanticsTests", ["HTTPSemantics"]),
+        tests("HTTP3Tests", ["HTTP3", nioCore, httpTypes]),
+        tests("WebTransportCoreTests", ["WebTransportCore"]),
+        tests(
+            "ApusServerTests",
+            [
+                "ApusServer", "Credentials", "HTTPSemantics", "TLS", "WebSocket", "WebTransport", nioCore, nioPosix,
+                httpTypes, logging,
+            ]
         ),
         tests("CredentialsTests", ["Credentials", "CGnuTLS"]),
         tests(

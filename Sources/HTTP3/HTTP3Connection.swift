@@ -22,6 +22,9 @@ package final class HTTP3Connection {
     var sections: [Int64: FieldSection] = [:]
     var bodies: [Int64: OutgoingBody] = [:]
 
+    /// Streams whose output the transport does not want now. `nghttp3_conn_resume_stream` would forget that it was blocked.
+    private var blocked: Set<Int64> = []
+
     let isServer: Bool
 
     /// Bytes of output in one piece. A stream's output beyond the transport's watermark waits in `OutgoingBody`.
@@ -94,6 +97,7 @@ package final class HTTP3Connection {
     package func streamClosed(_ streamID: Int64, code: HTTP3ErrorCode) throws(HTTP3Error) {
         self.bodies[streamID] = nil
         self.sections[streamID] = nil
+        self.blocked.remove(streamID)
         let result = nghttp3_conn_close_stream(self.handle, streamID, code.rawValue)
         guard result != NGHTTP3_ERR_STREAM_NOT_FOUND else { return }
         // The end of a critical stream is an error that the library reports here (RFC 9114 § 6.2.1).
@@ -140,7 +144,7 @@ package final class HTTP3Connection {
         guard let body = self.bodies[streamID], !body.isFinished else { return }
         if data.readableBytes > 0 { body.waiting.append(data) }
         body.isFinished = isFinal
-        _ = nghttp3_conn_resume_stream(self.handle, streamID)
+        if !self.blocked.contains(streamID) { _ = nghttp3_conn_resume_stream(self.handle, streamID) }
     }
 
     /// Tells the peer to send no more requests: those on the way are still served (RFC 9114 § 5.2).
@@ -185,11 +189,14 @@ package final class HTTP3Connection {
 
     /// The transport holds enough of this stream's data for now.
     package func block(_ streamID: Int64) {
+        self.blocked.insert(streamID)
         nghttp3_conn_block_stream(self.handle, streamID)
     }
 
     package func unblock(_ streamID: Int64) {
+        guard self.blocked.remove(streamID) != nil else { return }
         _ = nghttp3_conn_unblock_stream(self.handle, streamID)
+        _ = nghttp3_conn_resume_stream(self.handle, streamID)
     }
 
     // MARK: Result codes

@@ -23,8 +23,8 @@ package struct PeerSettingsReader: ~Copyable {
 
     /// Takes the next bytes of the control stream, behind its type.
     /// - Returns: the settings, once, when the frame is complete.
-    /// - Throws: what makes the frame unreadable here. That it comes first, and that no setting stands twice, is for
-    ///   nghttp3 to enforce.
+    /// - Throws: what makes the frame unreadable here, and that a setting stands in it twice, which nghttp3 0.8 lets pass.
+    ///   That it comes first is for nghttp3 to enforce.
     package mutating func process(_ bytes: ByteBuffer) throws(HTTP3Error) -> [Setting]? {
         switch consume self.state {
         case .done:
@@ -49,6 +49,10 @@ package struct PeerSettingsReader: ~Copyable {
             self = .init(.done)
             guard let settings = payload.readSettings() else {
                 throw HTTP3Error(.frameError, "a SETTINGS frame that ends within a setting")
+            }
+            guard Set(settings.map(\.identifier)).count == settings.count else {
+                // RFC 9114 § 7.2.4: the same identifier must not occur more than once.
+                throw HTTP3Error(.settingsError, "a SETTINGS frame with the same setting twice")
             }
             return settings
         }

@@ -52,10 +52,16 @@ public struct OriginPolicy: Sendable, Hashable {
     /// The host of `host[:port]`; an IPv6 literal keeps its brackets (RFC 3986 § 3.2.2).
     private static func host(ofAuthority authority: String) -> String? {
         let authority = authority.lowercased()
-        if authority.hasPrefix("[") {
-            return authority.firstIndex(of: "]").map { String(authority[...$0]) }
-        }
-        let host = authority.prefix { $0 != ":" }
-        return host.isEmpty ? nil : String(host)
+        let end =
+            if authority.hasPrefix("[") {
+                authority.firstIndex(of: "]").map { authority.index(after: $0) }
+            } else {
+                authority.firstIndex(of: ":") ?? authority.endIndex
+            }
+        guard let end, end > authority.startIndex else { return nil }
+        // Nothing but a port may follow: `host:x@elsewhere` would be another place than it seems.
+        let port = authority[end...]
+        guard port.isEmpty || port.first == ":" && port.dropFirst().allSatisfy(\.isWholeNumber) else { return nil }
+        return String(authority[..<end])
     }
 }

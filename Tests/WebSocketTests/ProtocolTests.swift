@@ -67,32 +67,6 @@ struct OpeningHandshakeTests {
     }
 }
 
-@Suite("URLs")
-struct WebSocketURLTests {
-    @Test("URLs are taken apart")
-    func valid() throws {
-        let full = try WebSocketURL("wss://example.org:4433/a/b?c=d")
-        #expect(full.isSecure && full.host == "example.org" && full.port == 4_433 && full.path == "/a/b?c=d")
-        #expect(full.authority == "example.org:4433")
-        let short = try WebSocketURL("ws://example.org")
-        #expect(!short.isSecure && short.port == 80 && short.path == "/" && short.authority == "example.org")
-        let query = try WebSocketURL("wss://[::1]?x")
-        #expect(query.host == "::1" && query.port == 443 && query.path == "/?x" && query.authority == "[::1]")
-        #expect(try WebSocketURL("WSS://[::1]:1/").authority == "[::1]:1")
-    }
-
-    @Test(
-        "What is no URL of a WebSocket is refused",
-        arguments: [
-            "", "localhost", "ftp://a", "ws://", "ws://:80", "ws://a:b", "ws://a:0", "ws://a:65536", "ws://[::1",
-            "ws://[::1]x", "ws://u@a", "ws://a/#f", "ws://a/ b", "ws://a/\u{e4}",
-        ]
-    )
-    func invalid(text: String) {
-        #expect(throws: WebSocketError.self) { try WebSocketURL(text) }
-    }
-}
-
 @Suite("Frames and their payloads")
 struct FrameTests {
     @Test("Masking twice is none, at every length and offset", arguments: 0..<20)

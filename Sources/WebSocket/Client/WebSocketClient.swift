@@ -1,5 +1,6 @@
 import Credentials
 import Glibc
+import HTTPSemantics
 import HTTPTypes
 import LoopConcurrency
 public import NIOCore
@@ -51,7 +52,7 @@ public enum WebSocketClient {
         configuration: WebSocketClientConfiguration = WebSocketClientConfiguration(),
         eventLoopGroup: any EventLoopGroup
     ) async throws -> WebSocketSession {
-        let target = try WebSocketURL(url)
+        let target = try Self.target(url)
         var tls: TLSClientConfiguration?
         if target.isSecure {
             tls = TLSClientConfiguration(
@@ -87,10 +88,23 @@ public enum WebSocketClient {
         }
     }
 
+    /// A `ws:` or `wss:` URL (RFC 6455 § 3); `http:` and `https:` are taken for the same.
+    static func target(_ url: String) throws(WebSocketError) -> SessionURL {
+        do {
+            return try SessionURL(validating: url)
+        } catch {
+            throw WebSocketError(
+                code: .invalidURL,
+                message: "\(url.debugDescription) is not the URL of a WebSocket: \(error.reason); an example is "
+                    + "wss://localhost:4433/echo"
+            )
+        }
+    }
+
     /// Prepares a channel, and promises the session that will begin on it.
     private static func configure(
         _ channel: any Channel,
-        _ target: WebSocketURL,
+        _ target: SessionURL,
         _ configuration: WebSocketClientConfiguration,
         _ tls: TLSClientConfiguration?
     ) throws -> EventLoopFuture<WebSocketSession> {
@@ -122,7 +136,7 @@ public enum WebSocketClient {
         return promise.futureResult
     }
 
-    private static func connectFailed(_ target: WebSocketURL, _ error: any Error) -> any Error {
+    private static func connectFailed(_ target: SessionURL, _ error: any Error) -> any Error {
         let reason: String
         switch error {
         case is CredentialsError, is WebSocketError, is CancellationError:

@@ -99,12 +99,7 @@ public final class WebTransportClient: Sendable {
         fields: HTTPFields = [:],
         subprotocols: [String] = []
     ) async throws -> WebTransportSession {
-        guard let target = SessionURL(url), target.scheme == "https" else {
-            throw WebTransportError(
-                .invalidURL,
-                "\(url.debugDescription) is not a WebTransport URL; write https://host:port/path"
-            )
-        }
+        let target = try Self.target(url)
         let address = try await resolve(target.host, port: target.port)
         var request = HTTPRequest(
             method: .connect,
@@ -120,6 +115,21 @@ public final class WebTransportClient: Sendable {
                 subprotocols.map { "\"\($0)\"" }.joined(separator: ", ")
         }
         return try await self.open(request, to: address, serverName: target.host)
+    }
+
+    private static func target(_ url: String) throws(WebTransportError) -> SessionURL {
+        let reason: String
+        do {
+            let target = try SessionURL(validating: url)
+            if target.scheme == "https" { return target }
+            reason = "its scheme is not https"
+        } catch {
+            reason = error.reason
+        }
+        throw WebTransportError(
+            .invalidURL,
+            "\(url.debugDescription) is not a WebTransport URL: \(reason); write https://host:port/path"
+        )
     }
 
     private func open(

@@ -21,10 +21,23 @@ extension PeerConnection {
         case .response(let streamID, let response):
             if case .client(let request) = self.role { self.responseReceived(streamID, response, to: request) }
         case .fieldsTooLarge(let streamID):
+            if case .client(let request) = self.role {
+                // RFC 9114 § 4.2.2: a client has nothing to answer; without its fields the response is none.
+                self.abortRequest(streamID, code: .excessiveLoad)
+                request.fail(.notSupported("the server's response has more header fields than fit"))
+                return
+            }
             try self.respond(HTTPResponse(status: .requestHeaderFieldsTooLarge), on: streamID)
         case .data(let streamID, let bytes):
-            self.sessions[streamID]?.capsuleBytesReceived(bytes)
+            if let session = self.sessions[streamID] ?? self.settling[streamID] {
+                session.capsuleBytesReceived(bytes)
+            } else {
+                try self.hold(bytes, of: streamID)
+            }
         case .end(let streamID):
+            if let index = self.heldRequests.firstIndex(where: { $0.streamID == streamID }) {
+                self.heldRequests[index].isFinished = true
+            }
             self.sessions[streamID]?.requestStreamFinished()
         case .resetDemanded(let streamID, let code):
             self.quic.reset(StreamID(rawValue: streamID), code: code)
@@ -71,7 +84,11 @@ extension PeerConnection {
         case .server(let context):
             let held = self.heldRequests
             self.heldRequests.removeAll()
-            for (streamID, request) in held { try self.connectReceived(streamID, request, context) }
+            for held in held {
+                try self.connectReceived(held.streamID, held.request, context)
+                for bytes in held.data { self.sessions[held.streamID]?.capsuleBytesReceived(bytes) }
+                if held.isFinished { self.sessions[held.streamID]?.requestStreamFinished() }
+            }
         case .client(let request):
             if let why = Negotiation.reasonAgainstServer(settings: settings) {
                 request.fail(.notSupported(why))
@@ -92,7 +109,7 @@ extension PeerConnection {
             guard self.heldRequests.count < 16 else {
                 throw HTTP3Error(.excessiveLoad, "requests for sessions before SETTINGS")
             }
-            self.heldRequests.append((streamID, request))
+            self.heldRequests.append(HeldRequest(streamID: streamID, request: request))
             return
         }
         switch self.decide(on: request, context) {
@@ -130,6 +147,16 @@ extension PeerConnection {
             context.sessionCount.add(1)
             if !context.offer(session.handle) { session.close(SessionClose()) }
             self.markDirty()
+        }
+    }
+
+    /// Keeps what follows a request that is held: it belongs to the session (draft-ietf-webtrans-http3 § 3.2).
+    private func hold(_ bytes: ByteBuffer, of streamID: Int64) throws(HTTP3Error) {
+        guard let index = self.heldRequests.firstIndex(where: { $0.streamID == streamID }) else { return }
+        self.heldRequests[index].data.append(bytes)
+        // A few capsules of greeting; their credit was returned on arrival.
+        guard self.heldRequests[index].byteCount <= 16 * 1024 else {
+            throw HTTP3Error(.excessiveLoad, "data of a session before SETTINGS")
         }
     }
 

@@ -132,6 +132,14 @@ extension PeerConnection {
         self.taken(id)
     }
 
+    /// The session of a stream has ended. When the peer opened it and the application has never taken it, nobody else
+    /// ends this end's half, and the stream would never close.
+    func resetUntakenHalf(of id: StreamID) {
+        guard id.direction == .bidirectional, let stream = self.incoming[id], !stream.isClosed else { return }
+        guard self.sendStreams[id] == nil else { return }
+        self.quic.reset(id, code: WebTransportErrorCode.sessionGone)
+    }
+
     /// The application has the stream, or never will.
     func taken(_ id: StreamID) {
         guard let stream = self.incoming[id], !stream.isTaken else { return }
@@ -154,16 +162,14 @@ extension PeerConnection {
     private func receiveControl(_ bytes: ByteBuffer, on id: StreamID, isFinal: Bool) throws(HTTP3Error) {
         if self.peerSettings == nil {
             var frames = bytes
-            // The stream type, which is the first byte and zero, is not part of the frames.
+            // The stream type is not part of the frames. It is zero, in as many bytes as the peer likes.
             if !self.hasSeenControlType {
-                frames.moveReaderIndex(forwardBy: 1)
+                _ = frames.readEncodedInteger(as: UInt64.self, strategy: .quic)
                 self.hasSeenControlType = true
             }
             if let settings = try self.settingsReader.process(frames) {
-                // nghttp3 rejects duplicates.
                 self.peerSettings = Dictionary(
-                    settings.map { ($0.identifier.rawValue, $0.value) },
-                    uniquingKeysWith: { first, _ in first }
+                    uniqueKeysWithValues: settings.map { ($0.identifier.rawValue, $0.value) }
                 )
             }
         }
@@ -190,6 +196,7 @@ extension PeerConnection {
             core.ended(.reset(applicationCode))
         } else {
             self.http3?.stopReading(id.rawValue)
+            self.heldRequests.removeAll { $0.streamID == id.rawValue }
             self.sessions[id.rawValue]?.requestStreamReset(code: code)
         }
     }

@@ -32,7 +32,7 @@ final class PeerConnection {
     var endedSessions: Deque<Int64> = []
     var early = EarlyArrivals<(StreamID, ByteBuffer, isFinal: Bool), ByteBuffer>()
     /// Requests for a session that came before the client's SETTINGS (draft-ietf-webtrans-http3 § 3.1).
-    var heldRequests: [(streamID: Int64, request: HTTPRequest)] = []
+    var heldRequests: [HeldRequest] = []
     /// Writers that wait until the peer allows another stream.
     var streamWaiters: [StreamDirection: Deque<EventLoopPromise<Void>>] = [:]
     /// HTTP/3 streams whose output waits for acknowledgements.
@@ -44,6 +44,16 @@ final class PeerConnection {
     var hasCarriedSession = false
     /// Whether a stream or datagram of a session has arrived.
     var hasCarriedTraffic = false
+
+    /// A request with what followed it on its stream.
+    struct HeldRequest {
+        let streamID: Int64
+        let request: HTTPRequest
+        var data: [ByteBuffer] = []
+        var isFinished = false
+
+        var byteCount: Int { self.data.reduce(0) { $0 + $1.readableBytes } }
+    }
 
     enum Role {
         case server(ServerContext)

@@ -19,6 +19,7 @@ final class SessionCore {
         known: [.closeSession, .drainSession],
         maxPayloadSize: 4 + SessionClose.maxReasonSize
     )
+    private var hasReceivedClose = false
     let datagrams = DatagramInbox()
     let datagramHeader: ByteBuffer
     let incomingBidirectional: Mailbox<NIOLoopBound<ReceiveStreamCore>>
@@ -96,11 +97,12 @@ final class SessionCore {
     func capsuleBytesReceived(_ bytes: ByteBuffer) {
         var bytes = bytes
         do throws(HTTP3Error) {
-            while let capsule = try self.capsules.next(from: &bytes) {
-                if self.machine.isClosed {
-                    // draft-ietf-webtrans-http3 § 6: nothing may follow WT_CLOSE_SESSION.
-                    throw HTTP3Error(.messageError, "a capsule after WT_CLOSE_SESSION")
+            while bytes.readableBytes > 0 {
+                if self.hasReceivedClose {
+                    // draft-ietf-webtrans-http3 § 6: not a byte may follow WT_CLOSE_SESSION.
+                    throw HTTP3Error(.messageError, "data after WT_CLOSE_SESSION")
                 }
+                guard let capsule = try self.capsules.next(from: &bytes) else { break }
                 try self.capsuleReceived(capsule)
             }
         } catch {
@@ -116,6 +118,7 @@ final class SessionCore {
             guard let close = SessionClose(payload: capsule.payload) else {
                 throw HTTP3Error(.messageError, "a WT_CLOSE_SESSION capsule that is too short, too long or not UTF-8")
             }
+            self.hasReceivedClose = true
             self.peerClosed(.closedByPeer(close))
         }
     }
@@ -185,9 +188,10 @@ final class SessionCore {
     }
 
     private func finish(_ end: WebTransportSession.End) {
-        for stream in self.streams.values {
+        for (id, stream) in self.streams {
             stream.receiving?.sessionEnded()
             stream.sending?.sessionEnded()
+            self.connection.resetUntakenHalf(of: id)
         }
         self.streams.removeAll()
         self.datagrams.finish()
