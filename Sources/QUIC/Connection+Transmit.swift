@@ -208,8 +208,8 @@ extension Connection {
             case NGTCP2_ERR_STREAM_SHUT_WR, NGTCP2_ERR_STREAM_NOT_FOUND:
                 stream.fin = .reset
                 self.events.append(.stopSending(stream.id, code: nil))
-            case 0 where accepted < 0:
-                // Not this stream's fault: it keeps its place.
+            case 0... where accepted < 0:
+                // The packet was full, or may not be sent yet: the stream keeps its place.
                 stream.isQueued = true
                 self.sendQueue.prepend(stream)
             default:

@@ -26,7 +26,7 @@ struct CloseTests {
         try await TestServer.run(transport, handler: handler) { server in
             try await server.connect { session in
                 session.close(code: 4001, reason: "schluß")
-                #expect(await session.closed == WebSocketClose(code: 4001, wasClean: true))
+                #expect(await session.closed == WebSocketClose(code: 4001, reason: "schluß", wasClean: true))
                 await #expect(throws: WebSocketError.self) { try await session.send(text: "late") }
             }
             var iterator = ends.makeAsyncIterator()
@@ -48,7 +48,7 @@ struct CloseTests {
                 #expect(await session.closed == WebSocketClose(code: 4002, reason: "enough", wasClean: true))
             }
             var iterator = ends.makeAsyncIterator()
-            #expect(await iterator.next() == WebSocketClose(code: 4002, wasClean: true))
+            #expect(await iterator.next() == WebSocketClose(code: 4002, reason: "enough", wasClean: true))
         }
     }
 

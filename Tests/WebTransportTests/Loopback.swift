@@ -107,8 +107,19 @@ extension WebTransportReceiveStream {
 
 /// A value that one task sets and another one waits for.
 struct Handover<Value: Sendable>: Sendable {
-    private let promise: EventLoopPromise<Value> = Loopback.group.next().makePromise()
+    struct NeverSet: Error {}
 
-    func set(_ value: Value) { self.promise.succeed(value) }
-    var value: Value { get async throws { try await self.promise.futureResult.get() } }
+    private let values = AsyncStream<Value>.makeStream()
+
+    func set(_ value: Value) {
+        self.values.continuation.yield(value)
+        self.values.continuation.finish()
+    }
+
+    var value: Value {
+        get async throws {
+            for await value in self.values.stream { return value }
+            throw NeverSet()
+        }
+    }
 }
