@@ -80,9 +80,13 @@ struct ServerLifecycleTests {
     func portInUse() async throws {
         let first = try await Self.bind([.init(host: "127.0.0.1", port: 0)])
         let used = try #require(first.localAddresses[0].port)
-        let free = try await TestServer.run { $0.port }
+        // An address that no other test listens on, so that the port stays free in between.
+        let probe = try await Self.bind([.init(host: "127.0.0.2", port: 0)])
+        let free = try #require(probe.localAddresses[0].port)
+        probe.beginGracefulShutdown()
+        try await probe.run { _ in }
         do {
-            _ = try await Self.bind([.init(host: "127.0.0.1", port: free), .init(host: "127.0.0.1", port: used)])
+            _ = try await Self.bind([.init(host: "127.0.0.2", port: free), .init(host: "127.0.0.1", port: used)])
             Issue.record("two servers on one port")
         } catch let error as WebSocketError {
             #expect(error.code == .bindFailed)
@@ -91,7 +95,7 @@ struct ServerLifecycleTests {
         // The first of the two listeners is closed again.
         while true {
             do {
-                let again = try await Self.bind([.init(host: "127.0.0.1", port: free)])
+                let again = try await Self.bind([.init(host: "127.0.0.2", port: free)])
                 again.beginGracefulShutdown()
                 break
             } catch let error as WebSocketError where error.code == .bindFailed {
