@@ -31,8 +31,8 @@ let package = Package(
     name: "apus",
     products: [
         .executable(name: "apus", targets: ["apus"]),
-        .library(name: "WebTransport", targets: ["WebTransport"]),
-        .library(name: "WebSocket", targets: ["WebSocket"]),
+        .library(name: "WebTransport", targets: ["WebTransport", "Credentials", "HTTPSemantics"]),
+        .library(name: "WebSocket", targets: ["WebSocket", "Credentials", "HTTPSemantics"]),
         .library(name: "ApusServer", targets: ["ApusServer"]),
     ],
     dependencies: [
