@@ -91,7 +91,7 @@ extension Connection {
             let written: Int
             if let datagram = self.datagrams.first {
                 written = self.write(datagram, into: room, path: path, info: info, at: now)
-            } else if let stream = self.sendQueue.first, ngtcp2_conn_get_max_data_left(self.handle) > 0 {
+            } else if let stream = self.takeStreamToSend() {
                 written = self.write(stream, into: room, path: path, info: info, at: now)
             } else {
                 var accepted = -1
@@ -118,6 +118,13 @@ extension Connection {
                 return written
             }
         }
+    }
+
+    /// The next stream in turn. Without connection credit only ends of streams go out, which need none.
+    private func takeStreamToSend() -> Stream? {
+        if ngtcp2_conn_get_max_data_left(self.handle) > 0 { return self.sendQueue.popFirst() }
+        guard let index = self.sendQueue.firstIndex(where: { !$0.buffer.hasUnsent }) else { return nil }
+        return self.sendQueue.remove(at: index)
     }
 
     private func write(
@@ -172,7 +179,6 @@ extension Connection {
         info: UnsafeMutablePointer<ngtcp2_pkt_info>,
         at now: NIODeadline
     ) -> Int {
-        self.sendQueue.removeFirst()
         stream.isQueued = false
         guard stream.hasSomethingToSend else { return Int(NGTCP2_ERR_STREAM_SHUT_WR) }
         return withUnsafeTemporaryAllocation(of: ngtcp2_vec.self, capacity: Self.maxVectors) { vectors in

@@ -62,7 +62,7 @@ struct ServeCommand: AsyncParsableCommand {
     )
     var loops: Int?
 
-    @Option(help: ArgumentHelp("Sessions of each transport at one time; further ones get status 429.", valueName: "n"))
+    @Option(help: ArgumentHelp("Sessions of each transport at one time; further ones are refused.", valueName: "n"))
     var maxSessions = 10_000
 
     @Option(help: ArgumentHelp("Silence after which a connection ends, such as 30s or 2m.", valueName: "duration"))

@@ -2,7 +2,7 @@ import NIOCore
 import Testing
 import WebTransport
 
-@Suite("Streams over loopback", .timeLimit(.minutes(1)))
+@Suite("Streams over loopback", .timeLimit(.minutes(5)))
 struct StreamTests {
     @Test("Bytes of a bidirectional stream come back on it, and its end too", arguments: [0, 1, 5, 70_000, 3_000_000])
     func bidirectional(size: Int) async throws {

@@ -12,6 +12,9 @@ extension PeerConnection {
         guard self.sessions.removeValue(forKey: session.id) != nil else { return }
         self.remember(endedSession: session.id)
         self.settling[session.id] = session
+        // Whoever waits to open a stream of it learns that it has ended.
+        self.wakeStreamWaiters(.bidirectional)
+        self.wakeStreamWaiters(.unidirectional)
         if case .server(let context) = self.role { context.sessionCount.add(-1) }
         self.updateReaping()
         self.markDirty()

@@ -246,7 +246,12 @@ extension PeerConnection {
     /// The sending half of a bidirectional stream that the peer opened.
     func replyStream(to id: StreamID) -> SendStreamCore {
         let core = SendStreamCore(id: id, connection: self, headerSize: 0)
-        self.sendStreams[id] = core
+        if let stream = self.incoming[id], !stream.isClosed {
+            self.sendStreams[id] = core
+        } else {
+            // The peer has given up both halves before anybody took the stream; no event will mention it again.
+            core.closed()
+        }
         return core
     }
 }

@@ -35,6 +35,8 @@ final class PeerConnection {
     var heldRequests: [HeldRequest] = []
     /// Writers that wait until the peer allows another stream.
     var streamWaiters: [StreamDirection: Deque<EventLoopPromise<Void>>] = [:]
+    /// Streams with suspended writers, which wait for their own acknowledgements or those of others.
+    private var waitingWriters: [SendStreamCore] = []
     /// HTTP/3 streams whose output waits for acknowledgements.
     private var blockedOutput: Set<Int64> = []
     private var isHalfOpen: Bool
@@ -67,6 +69,9 @@ final class PeerConnection {
     /// Bytes of a connection that may wait for acknowledgement while HTTP/3 adds to them: a thousand requests for large
     /// resources by a client that reads none must not cost a thousand copies.
     private static let maxHeldOutput = 8 << 20
+    /// Bytes of a connection that may wait for acknowledgement before every writer is suspended: a thousand streams of a
+    /// client that acknowledges nothing must not cost a thousand times the watermark of one.
+    private static let maxHeldByStreams = 16 << 20
     /// Time for a page to open its next session, or to fetch its next resource.
     private static let lingerTime = TimeAmount.seconds(5)
     /// As many as webtransport-go remembers.
@@ -84,6 +89,12 @@ final class PeerConnection {
 
     func markDirty() {
         self.endpoint.markDirty(self)
+    }
+
+    var hasRoomForStreams: Bool { self.quic.heldByteCount < Self.maxHeldByStreams }
+
+    func addWaitingWriter(_ stream: SendStreamCore) {
+        self.waitingWriters.append(stream)
     }
 
     // MARK: Deadlines
@@ -128,6 +139,8 @@ final class PeerConnection {
 
     func fail(_ error: HTTP3Error) {
         self.logger.debug("connection failed", metadata: [LoggingKeys.error: "\(error)"])
+        // nghttp3 must not be used after it has found an error.
+        self.http3 = nil
         self.close(code: error.code.rawValue, reason: error.message)
     }
 
@@ -154,7 +167,9 @@ final class PeerConnection {
         case .streamReset(let id, let code):
             self.streamReset(id, code: code)
         case .stopSending(let id, let code):
-            if let stream = self.sendStreams[id] {
+            if let session = self.sessions[id.rawValue] {
+                session.requestStreamReset(code: code ?? HTTP3ErrorCode.h3NoError.rawValue)
+            } else if let stream = self.sendStreams[id] {
                 stream.stopped(code: code.flatMap(ApplicationErrorCode.applicationCode(for:)))
             } else {
                 self.http3?.stopWriting(id.rawValue)
@@ -208,6 +223,7 @@ final class PeerConnection {
             stream.counterpart?.ended(.gone)
         }
         self.sendStreams.removeAll()
+        self.waitingWriters.removeAll()
         for case .webTransport(let stream) in self.incoming.values.map(\.kind) { stream.ended(.gone) }
         self.incoming.removeAll()
         for waiters in self.streamWaiters.values {
@@ -242,6 +258,11 @@ final class PeerConnection {
     }
 
     private func acknowledged(_ id: StreamID) {
+        if self.hasRoomForStreams, !self.waitingWriters.isEmpty {
+            let writers = self.waitingWriters
+            self.waitingWriters.removeAll()
+            for writer in writers { writer.roomReturned() }
+        }
         let held = self.quic.unacknowledgedByteCount(of: id)
         if let stream = self.sendStreams[id] {
             stream.acknowledged(heldByteCount: held)
@@ -250,7 +271,7 @@ final class PeerConnection {
         }
     }
 
-    private func wakeStreamWaiters(_ direction: StreamDirection) {
+    func wakeStreamWaiters(_ direction: StreamDirection) {
         guard let waiters = self.streamWaiters.removeValue(forKey: direction) else { return }
         for waiter in waiters { waiter.succeed() }
     }

@@ -24,6 +24,14 @@ final class UDPEndpoint {
 
     private var connections: [ObjectIdentifier: PeerConnection] = [:]
     private var dirty: [PeerConnection] = []
+    private var state = State.open
+
+    private enum State {
+        case open
+        /// The descriptor is NIO's to close, and may be somebody else's by now.
+        case closed
+    }
+
     private var isTurnScheduled = false
     private var deadlines = DeadlineQueue<PeerConnection>()
     private var timer: (deadline: NIODeadline, callback: NIOScheduledCallback)?
@@ -116,6 +124,7 @@ final class UDPEndpoint {
     }
 
     private func receive(_ datagram: ByteBuffer, on path: NetworkPath, ecn: UInt8) {
+        guard self.state == .open else { return }
         let disposition = datagram.withUnsafeReadableBytes {
             self.core.receive($0, on: path, ecn: ecn, at: .now(), scratch: self.scratch)
         }
@@ -159,6 +168,7 @@ final class UDPEndpoint {
         configuration: ClientConfiguration,
         makeConnection: (QUIC.Connection, UDPEndpoint) -> PeerConnection
     ) throws -> PeerConnection {
+        guard self.state == .open else { throw WebTransportError(.connectionClosed, "the client was closed") }
         let path = NetworkPath(local: self.localAddress, remote: remote)
         let connection = try self.core.connect(path: path, configuration: configuration, at: .now())
         let owner = makeConnection(connection, self)
@@ -198,6 +208,7 @@ final class UDPEndpoint {
 
     private func turn() {
         self.isTurnScheduled = false
+        guard self.state == .open else { return }
         let now = NIODeadline.now()
         guard self.flushBlockedRun() else { return }
         let connections = self.dirty
@@ -316,6 +327,11 @@ final class UDPEndpoint {
             self.markDirty(connection)
         }
         self.turn()
+        // A socket that is full keeps a turn from happening; the connections learn of their end all the same.
+        for connection in self.connections.values { connection.dispatchEvents() }
+        self.state = .closed
+        self.blockedRun = nil
+        self.siblings.removeAll()
         self.connections.removeAll()
         self.dirty.removeAll()
         self.deadlines = DeadlineQueue()

@@ -6,7 +6,7 @@ import NIOCore
 /// It belongs to the session's loop.
 final class DatagramInbox {
     private var queue: Deque<ByteBuffer> = []
-    private var waiter: CheckedContinuation<ByteBuffer?, Never>?
+    private var waiter: (ticket: WaitTicket, continuation: CheckedContinuation<ByteBuffer?, Never>)?
     private var isFinished = false
     private(set) var droppedCount = 0
 
@@ -16,7 +16,7 @@ final class DatagramInbox {
     func offer(_ datagram: ByteBuffer) {
         guard !self.isFinished else { return }
         if let waiter = self.waiter.take() {
-            waiter.resume(returning: datagram)
+            waiter.continuation.resume(returning: datagram)
             return
         }
         if self.queue.count == Self.capacity {
@@ -28,7 +28,7 @@ final class DatagramInbox {
 
     func finish() {
         self.isFinished = true
-        self.waiter.take()?.resume(returning: nil)
+        self.waiter.take()?.continuation.resume(returning: nil)
     }
 
     /// The next datagram without waiting: `some(nil)` at the end.
@@ -38,17 +38,22 @@ final class DatagramInbox {
     }
 
     /// - Precondition: nobody waits yet; one task iterates.
-    func wait(_ continuation: CheckedContinuation<ByteBuffer?, Never>) {
+    func wait(_ continuation: CheckedContinuation<ByteBuffer?, Never>, ticket: WaitTicket) {
+        guard !ticket.isCancelled else {
+            continuation.resume(returning: nil)
+            return
+        }
         if let ready = self.poll() {
             continuation.resume(returning: ready)
             return
         }
         precondition(self.waiter == nil, "datagrams are iterated by one task")
-        self.waiter = continuation
+        self.waiter = (ticket, continuation)
     }
 
     /// The waiting task was cancelled.
-    func cancelWait() {
-        self.waiter.take()?.resume(returning: nil)
+    func cancelWait(_ ticket: WaitTicket) {
+        guard self.waiter?.ticket === ticket else { return }
+        self.waiter.take()?.continuation.resume(returning: nil)
     }
 }

@@ -10,8 +10,7 @@ final class ReceiveStreamCore {
     /// The sending half of the same stream, when it is bidirectional.
     weak var counterpart: SendStreamCore?
     let mailbox: Mailbox<Item>
-    /// Bytes that were delivered and not taken: their credit is owed to the peer.
-    private var undelivered = 0
+    private let ledger: CreditLedger
     private var isEnded = false
 
     enum Item: Sendable {
@@ -29,14 +28,15 @@ final class ReceiveStreamCore {
         self.id = id
         self.connection = connection
         let eventLoop = connection.eventLoop
-        let link = NIOLoopBound(Link(), eventLoop: eventLoop)
+        self.ledger = CreditLedger(id: id, connection: connection)
+        let ledger = NIOLoopBound(self.ledger, eventLoop: eventLoop)
         // Flow control bounds the mailbox; its watermarks do not matter.
         self.mailbox = Mailbox(
             lowWatermark: 1,
             highWatermark: .max,
-            onTermination: { eventLoop.execute { link.value.core?.abandoned() } }
+            onTermination: { eventLoop.execute { ledger.value.abandoned() } }
         )
-        link.value.core = self
+        self.ledger.core = self
     }
 
     func received(_ bytes: ByteBuffer, isFinal: Bool) {
@@ -45,7 +45,7 @@ final class ReceiveStreamCore {
             return
         }
         if bytes.readableBytes > 0 {
-            self.undelivered += bytes.readableBytes
+            self.ledger.undelivered += bytes.readableBytes
             self.mailbox.source.offer(.data(bytes))
         }
         if isFinal {
@@ -78,9 +78,7 @@ final class ReceiveStreamCore {
 
     /// The application has taken data: the peer may send as much again.
     func consumed(_ count: Int) {
-        self.undelivered -= count
-        self.connection.quic.consumed(count, of: self.id)
-        self.connection.markDirty()
+        self.ledger.settle(count)
     }
 
     /// The application gives up receiving (STOP_SENDING).
@@ -91,15 +89,33 @@ final class ReceiveStreamCore {
         self.mailbox.source.finish()
         self.connection.markDirty()
     }
-
-    /// Nobody reads any more: what is left is thrown away, and the peer is told to stop when it has not finished.
-    private func abandoned() {
-        if self.undelivered > 0 { self.consumed(self.undelivered) }
-        self.stop(code: 0)
-    }
 }
 
-/// Lets the mailbox's callback, which may outlive the stream, find it.
-private final class Link {
+/// The flow-control credit that is owed to the peer for what was delivered and not taken yet.
+///
+/// The mailbox holds it until nobody can read from it any more: credit is returned even when the stream itself is
+/// forgotten before, else a connection would lose a part of its window for good.
+private final class CreditLedger {
+    private let id: StreamID
+    private let connection: PeerConnection
     weak var core: ReceiveStreamCore?
+    /// In bytes.
+    var undelivered = 0
+
+    init(id: StreamID, connection: PeerConnection) {
+        self.id = id
+        self.connection = connection
+    }
+
+    func settle(_ count: Int) {
+        self.undelivered -= count
+        self.connection.quic.consumed(count, of: self.id)
+        self.connection.markDirty()
+    }
+
+    /// Nobody reads any more: what is left is thrown away, and the peer is told to stop when it has not finished.
+    func abandoned() {
+        if self.undelivered > 0 { self.settle(self.undelivered) }
+        self.core?.stop(code: 0)
+    }
 }

@@ -11,7 +11,7 @@ final class SendStreamCore {
     var counterpart: ReceiveStreamCore?
     private let headerSize: Int
     private var state = State.open
-    private var waiters: Deque<CheckedContinuation<Void, any Error>> = []
+    private var waiters: Deque<(ticket: WaitTicket, continuation: CheckedContinuation<Void, any Error>)> = []
 
     private enum State {
         case open
@@ -32,19 +32,28 @@ final class SendStreamCore {
         self.connection.quic.write(bytes, to: self.id)
         self.connection.markDirty()
         return self.connection.quic.unacknowledgedByteCount(of: self.id) <= PeerConnection.highWatermark
+            && self.connection.hasRoomForStreams
     }
 
     /// Resumes the writer when enough has been acknowledged.
-    func wait(_ continuation: CheckedContinuation<Void, any Error>) {
+    func wait(_ continuation: CheckedContinuation<Void, any Error>, ticket: WaitTicket) {
+        guard !ticket.isCancelled else {
+            continuation.resume(throwing: CancellationError())
+            return
+        }
         switch self.state {
-        case .open, .finished: self.waiters.append(continuation)
-        case .failed(let error): continuation.resume(throwing: error)
+        case .open, .finished:
+            if self.waiters.isEmpty { self.connection.addWaitingWriter(self) }
+            self.waiters.append((ticket, continuation))
+        case .failed(let error):
+            continuation.resume(throwing: error)
         }
     }
 
     /// A waiting writer was cancelled. What it wrote is sent all the same.
-    func cancelWaits() {
-        self.resumeWaiters(throwing: CancellationError())
+    func cancelWait(_ ticket: WaitTicket) {
+        guard let index = self.waiters.firstIndex(where: { $0.ticket === ticket }) else { return }
+        self.waiters.remove(at: index).continuation.resume(throwing: CancellationError())
     }
 
     func finish() {
@@ -72,10 +81,14 @@ final class SendStreamCore {
     }
 
     func acknowledged(heldByteCount: Int) {
-        guard heldByteCount <= PeerConnection.lowWatermark, !self.waiters.isEmpty else { return }
-        let waiters = self.waiters
-        self.waiters.removeAll()
-        for waiter in waiters { waiter.resume() }
+        guard heldByteCount <= PeerConnection.lowWatermark, self.connection.hasRoomForStreams else { return }
+        self.resumeWaiters()
+    }
+
+    /// The connection as a whole has room again.
+    func roomReturned() {
+        self.acknowledged(heldByteCount: self.connection.quic.unacknowledgedByteCount(of: self.id))
+        if !self.waiters.isEmpty { self.connection.addWaitingWriter(self) }
     }
 
     func stopped(code: UInt32?) {
@@ -89,14 +102,21 @@ final class SendStreamCore {
 
     /// All was sent and acknowledged, or the stream was reset.
     func closed() {
+        if case .open = self.state { self.state = .failed(.streamStopped(nil)) }
         self.resumeWaiters(throwing: WebTransportError.streamFinished)
         self.counterpart?.closed()
     }
 
-    private func resumeWaiters(throwing error: any Error) {
+    private func resumeWaiters(throwing error: (any Error)? = nil) {
         let waiters = self.waiters
         self.waiters.removeAll()
-        for waiter in waiters { waiter.resume(throwing: error) }
+        for waiter in waiters {
+            if let error {
+                waiter.continuation.resume(throwing: error)
+            } else {
+                waiter.continuation.resume()
+            }
+        }
     }
 
     private func checkOpen() throws(WebTransportError) {

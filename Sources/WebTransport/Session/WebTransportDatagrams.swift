@@ -60,13 +60,14 @@ public struct WebTransportDatagrams: AsyncSequence, Sendable {
         public mutating func next() async -> ByteBuffer? {
             let core = self.core
             if self.eventLoop.inEventLoop, let ready = core.value.datagrams.poll() { return ready }
-            let eventLoop = self.eventLoop
+            let (eventLoop, ticket) = (self.eventLoop, WaitTicket())
             return await withTaskCancellationHandler {
                 await withCheckedContinuation { continuation in
-                    eventLoop.runInLoop { core.value.datagrams.wait(continuation) }
+                    eventLoop.runInLoop { core.value.datagrams.wait(continuation, ticket: ticket) }
                 }
             } onCancel: {
-                eventLoop.execute { core.value.datagrams.cancelWait() }
+                ticket.cancel()
+                eventLoop.execute { core.value.datagrams.cancelWait(ticket) }
             }
         }
     }

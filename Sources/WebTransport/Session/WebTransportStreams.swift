@@ -34,7 +34,7 @@ public struct WebTransportSendStream: Sendable {
         let core = self.core
         if self.eventLoop.inEventLoop, try core.value.write(bytes) { return }
         let isWritten = self.eventLoop.inEventLoop
-        let eventLoop = self.eventLoop
+        let (eventLoop, ticket) = (self.eventLoop, WaitTicket())
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 eventLoop.runInLoop {
@@ -42,7 +42,7 @@ public struct WebTransportSendStream: Sendable {
                         if !isWritten, try core.value.write(bytes) {
                             continuation.resume()
                         } else {
-                            core.value.wait(continuation)
+                            core.value.wait(continuation, ticket: ticket)
                         }
                     } catch {
                         continuation.resume(throwing: error)
@@ -50,7 +50,8 @@ public struct WebTransportSendStream: Sendable {
                 }
             }
         } onCancel: {
-            eventLoop.execute { core.value.cancelWaits() }
+            ticket.cancel()
+            eventLoop.execute { core.value.cancelWait(ticket) }
         }
     }
 
