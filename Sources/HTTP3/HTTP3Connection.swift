@@ -160,6 +160,9 @@ package final class HTTP3Connection {
 
     // MARK: Sending
 
+    /// Whether a message's body is still under way.
+    package var isSendingMessages: Bool { !self.bodies.isEmpty }
+
     /// The next bytes to send, or nil when there are none. The receiver keeps them until they are acknowledged.
     package func nextOutput() throws(HTTP3Error) -> (streamID: Int64, bytes: ByteBuffer, isFinal: Bool)? {
         var streamID: Int64 = -1

@@ -137,6 +137,46 @@ struct StreamTests {
         }
     }
 
+    @Test("Credit comes back for streams that are given up half read: the connection never stalls")
+    func creditOfAbandonedStreams() async throws {
+        let seen = Handover<Int>()
+        // 200 times 100 kB is more than twice the connection's window of 8 MiB.
+        let rounds = 200
+        try await Loopback.withServer { session in
+            var count = 0
+            for await stream in session.incomingUnidirectionalStreams {
+                for try await _ in stream { break }
+                count += 1
+                if count == rounds { seen.set(count) }
+            }
+        } _: { _, client in
+            try await client.withSession { session in
+                for _ in 0..<rounds {
+                    let stream = try await session.openUnidirectionalStream()
+                    // The reader may have given up before the end was sent.
+                    try? await stream.write(ByteBuffer(repeating: 5, count: 100_000))
+                    stream.finish()
+                }
+                #expect(try await seen.value == rounds)
+            }
+        }
+    }
+
+    @Test("A task that waits for a datagram ends when it is cancelled, however early", arguments: [false, true])
+    func cancelledWait(isEarly: Bool) async throws {
+        try await Loopback.withServer(handler: Loopback.echo) { _, client in
+            try await client.withSession { session in
+                let waiting = Task {
+                    while isEarly && !Task.isCancelled { await Task.yield() }
+                    var iterator = session.datagrams.makeAsyncIterator()
+                    return await iterator.next()
+                }
+                waiting.cancel()
+                #expect(await waiting.value == nil)
+            }
+        }
+    }
+
     @Test("More streams at once than the peer allows: opening suspends until one ends")
     func streamLimit() async throws {
         try await Loopback.withServer(configure: { $0.transport.maxStreams = 4 }, handler: Loopback.echo) { _, client in

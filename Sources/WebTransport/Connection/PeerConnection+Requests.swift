@@ -66,6 +66,7 @@ extension PeerConnection {
             try self.respond(response, on: streamID)
             return
         }
+        self.updateReaping()
         let resource = resources(request)
         var head = resource.head
         head.headerFields[.contentLength] = String(resource.body.readableBytes)

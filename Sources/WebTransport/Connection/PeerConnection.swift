@@ -74,6 +74,8 @@ final class PeerConnection {
     private static let maxHeldByStreams = 16 << 20
     /// Time for a page to open its next session, or to fetch its next resource.
     private static let lingerTime = TimeAmount.seconds(5)
+    /// Time for a connection's first session, or between requests for resources.
+    private static let sessionlessTime = TimeAmount.seconds(30)
     /// As many as webtransport-go remembers.
     private static let rememberedSessions = 16
 
@@ -106,13 +108,20 @@ final class PeerConnection {
 
     func handleTimeout(at now: NIODeadline) {
         self.quic.handleTimeout(at: now)
-        if let reap = self.reapDeadline, reap <= now { self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "") }
+        guard let reap = self.reapDeadline, reap <= now else { return }
+        if self.http3?.isSendingMessages == true {
+            self.reapDeadline = now + Self.lingerTime
+        } else {
+            self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "")
+        }
     }
 
     /// A connection that has nothing to carry is closed after a while.
     func updateReaping() {
-        guard case .server = self.role, self.hasCarriedSession else { return }
-        self.reapDeadline = self.sessions.isEmpty ? .now() + Self.lingerTime : nil
+        guard case .server = self.role else { return }
+        // A connection that never asks for anything also ends, and what it sent early for a session with it.
+        let time = self.hasCarriedSession ? Self.lingerTime : Self.sessionlessTime
+        self.reapDeadline = self.sessions.isEmpty ? .now() + time : nil
     }
 
     // MARK: Closing
@@ -191,6 +200,7 @@ final class PeerConnection {
         guard self.isHalfOpen else { return }
         self.isHalfOpen = false
         self.endpoint.core.handshakeEnded()
+        self.updateReaping()
     }
 
     private func startHTTP3() throws(HTTP3Error) {
