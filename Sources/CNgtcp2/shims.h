@@ -15,25 +15,19 @@ typedef ngtcp2_connection_close_error CNgtcp2_ccerr;
 typedef ngtcp2_crypto_level CNgtcp2_encryption_level;
 #define CNGTCP2_LEVEL_1RTT NGTCP2_CRYPTO_LEVEL_APPLICATION
 #define CNGTCP2_CCERR_TYPE_APPLICATION NGTCP2_CONNECTION_CLOSE_ERROR_CODE_TYPE_APPLICATION
-#define CNGTCP2_CCERR_TYPE_IDLE NGTCP2_CONNECTION_CLOSE_ERROR_CODE_TYPE_TRANSPORT_IDLE_CLOSE
 #define CNGTCP2_CCERR_DEFAULT ngtcp2_connection_close_error_default
 #define CNGTCP2_CCERR_SET_LIBERR ngtcp2_connection_close_error_set_transport_error_liberr
 #define CNGTCP2_CCERR_SET_TLS_ALERT ngtcp2_connection_close_error_set_transport_error_tls_alert
 #define CNGTCP2_CCERR_SET_APPLICATION ngtcp2_connection_close_error_set_application_error
-#define CNGTCP2_IN_CLOSING_PERIOD ngtcp2_conn_is_in_closing_period
-#define CNGTCP2_IN_DRAINING_PERIOD ngtcp2_conn_is_in_draining_period
 #else
 typedef ngtcp2_ccerr CNgtcp2_ccerr;
 typedef ngtcp2_encryption_level CNgtcp2_encryption_level;
 #define CNGTCP2_LEVEL_1RTT NGTCP2_ENCRYPTION_LEVEL_1RTT
 #define CNGTCP2_CCERR_TYPE_APPLICATION NGTCP2_CCERR_TYPE_APPLICATION
-#define CNGTCP2_CCERR_TYPE_IDLE NGTCP2_CCERR_TYPE_IDLE_CLOSE
 #define CNGTCP2_CCERR_DEFAULT ngtcp2_ccerr_default
 #define CNGTCP2_CCERR_SET_LIBERR ngtcp2_ccerr_set_liberr
 #define CNGTCP2_CCERR_SET_TLS_ALERT ngtcp2_ccerr_set_tls_alert
 #define CNGTCP2_CCERR_SET_APPLICATION ngtcp2_ccerr_set_application_error
-#define CNGTCP2_IN_CLOSING_PERIOD ngtcp2_conn_in_closing_period
-#define CNGTCP2_IN_DRAINING_PERIOD ngtcp2_conn_in_draining_period
 #endif
 
 // MARK: Configuration
@@ -167,14 +161,6 @@ static inline int CNgtcp2_conn_shutdown_stream_write(ngtcp2_conn *connection, in
 #endif
 }
 
-static inline int CNgtcp2_conn_in_closing_period(ngtcp2_conn *connection) {
-    return CNGTCP2_IN_CLOSING_PERIOD(connection);
-}
-
-static inline int CNgtcp2_conn_in_draining_period(ngtcp2_conn *connection) {
-    return CNGTCP2_IN_DRAINING_PERIOD(connection);
-}
-
 static inline int CNgtcp2_is_1rtt(CNgtcp2_encryption_level level) { return level == CNGTCP2_LEVEL_1RTT; }
 
 /// The recovery state of a connection (RFC 9002); durations in nanoseconds, windows in bytes.
@@ -219,8 +205,6 @@ static inline void CNgtcp2_ccerr_set_application_error(
 static inline int CNgtcp2_ccerr_is_application(const CNgtcp2_ccerr *error) {
     return error->type == CNGTCP2_CCERR_TYPE_APPLICATION;
 }
-
-static inline int CNgtcp2_ccerr_is_idle(const CNgtcp2_ccerr *error) { return error->type == CNGTCP2_CCERR_TYPE_IDLE; }
 
 /// The error with which the peer closed the connection; its reason lives as long as the connection.
 static inline void CNgtcp2_conn_get_ccerr(ngtcp2_conn *connection, CNgtcp2_ccerr *error) {

@@ -20,8 +20,8 @@ static int set(int descriptor, int level, int name, int value) {
 }
 
 /// The options without which QUIC works worse or not at all. Returns 0 or -1 with errno.
-static int configure(int descriptor, int family, int reuse_port) {
-    if (reuse_port && set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1)) return -1;
+static int configure(int descriptor, int family, int joins) {
+    if (joins && set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1)) return -1;
     // The kernel caps these at its own limit; a smaller buffer is no error.
     (void)set(descriptor, SOL_SOCKET, SO_RCVBUF, BUFFER_SIZE);
     (void)set(descriptor, SOL_SOCKET, SO_SNDBUF, BUFFER_SIZE);
@@ -40,16 +40,18 @@ static int configure(int descriptor, int family, int reuse_port) {
     return set(descriptor, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
 }
 
-int CUDPSocket_open(const struct sockaddr *address, socklen_t length, int reuse_port) {
+int CUDPSocket_open(const struct sockaddr *address, socklen_t length, int joins) {
     int descriptor = socket(address->sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return -errno;
-    if (configure(descriptor, address->sa_family, reuse_port) || bind(descriptor, address, length)) {
+    if (configure(descriptor, address->sa_family, joins) || bind(descriptor, address, length)) {
         int error = errno;
         close(descriptor);
         return -error;
     }
     return descriptor;
 }
+
+int CUDPSocket_allow_sharing(int descriptor) { return set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) ? errno : 0; }
 
 // The control messages of one send.
 typedef struct {

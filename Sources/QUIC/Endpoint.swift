@@ -129,12 +129,12 @@ package final class Endpoint {
             break
         case .invalidRetry:
             self.statistics.invalidTokens += 1
-            return self.refuse(initial, code: 0x0b, scratch: scratch)
+            return self.refuse(initial, .invalidToken, scratch: scratch)
         case .none:
             if self.demandsRetry(server.retry) { return self.retry(initial, path: path, at: now, scratch: scratch) }
         }
         guard self.connectionCount < server.maxConnections else {
-            return self.refuse(initial, code: 0x02, scratch: scratch)
+            return self.refuse(initial, .connectionRefused, scratch: scratch)
         }
         var accepted = initial
         if case .none = validity { accepted.token = [] }
@@ -149,7 +149,7 @@ package final class Endpoint {
                 endpoint: self
             )
         } catch {
-            return self.refuse(initial, code: 0x01, scratch: scratch)
+            return self.refuse(initial, .internalError, scratch: scratch)
         }
         self.connectionCount += 1
         self.halfOpenCount += 1
@@ -198,8 +198,19 @@ package final class Endpoint {
         return self.respond(written, \.retriesSent)
     }
 
-    /// Closes a connection that was never made (RFC 9000 § 10.2.3): CONNECTION_REFUSED, INTERNAL_ERROR, INVALID_TOKEN.
-    private func refuse(_ initial: InitialHeader, code: UInt64, scratch: UnsafeMutableRawBufferPointer) -> Disposition {
+    /// Why a connection is refused (RFC 9000 § 20.1).
+    private enum Refusal: UInt64 {
+        case internalError = 0x01
+        case connectionRefused = 0x02
+        case invalidToken = 0x0b
+    }
+
+    /// Closes a connection that was never made (RFC 9000 § 10.2.3).
+    private func refuse(
+        _ initial: InitialHeader,
+        _ refusal: Refusal,
+        scratch: UnsafeMutableRawBufferPointer
+    ) -> Disposition {
         var clientID = initial.sourceID.libraryID
         var ourID = initial.destinationID.libraryID
         let written = ngtcp2_crypto_write_connection_close(
@@ -208,7 +219,7 @@ package final class Endpoint {
             initial.version,
             &clientID,
             &ourID,
-            code,
+            refusal.rawValue,
             nil,
             0
         )

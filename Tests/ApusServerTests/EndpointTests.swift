@@ -269,7 +269,7 @@ struct EndpointTests {
             try await test.webTransport("/echo") { _ in }
             try await test.webSocket("/echo") { _ in
                 let error = await #expect(throws: WebSocketError.self) { try await test.webSocket("/echo") { _ in } }
-                #expect(error?.response?.head.status == .serviceUnavailable)
+                #expect(error?.response?.head.status == .tooManyRequests)
             }
         }
     }

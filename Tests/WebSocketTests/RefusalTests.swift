@@ -55,7 +55,7 @@ struct RefusalTests {
         }
     }
 
-    @Test("More sessions than the limit are 503, and one that ends makes room")
+    @Test("More sessions than the limit are 429, and one that ends makes room")
     func limit() async throws {
         try await TestServer.run(configure: { $0.maxSessions = 1 }) { server in
             try await server.connect { _ in
@@ -63,7 +63,7 @@ struct RefusalTests {
                     try await server.connect { _ in }
                     Issue.record("a session beyond the limit")
                 } catch let error as WebSocketError {
-                    #expect(error.response?.head.status == .serviceUnavailable)
+                    #expect(error.response?.head.status == .tooManyRequests)
                 }
             }
             // The server counts a session until its connection has ended, which may take a moment longer than ours.

@@ -11,8 +11,12 @@
 /// Opens and binds a non-blocking UDP socket for QUIC.
 ///
 /// An IPv6 wildcard address takes IPv4 as well. Packets report their destination address and ECN codepoint; the kernel
-/// neither fragments them nor keeps a path MTU of its own (RFC 9000 § 14). Returns the descriptor, or -errno.
-int CUDPSocket_open(const struct sockaddr *address, socklen_t length, int reuse_port);
+/// neither fragments them nor keeps a path MTU of its own (RFC 9000 § 14). With `joins` the port may be that of sockets
+/// which allow sharing. Returns the descriptor, or -errno.
+int CUDPSocket_open(const struct sockaddr *address, socklen_t length, int joins);
+
+/// Lets further sockets of this user join the port of a bound one. Returns 0, or the errno.
+int CUDPSocket_allow_sharing(int descriptor);
 
 /// Datagrams of one size, laid out one after the other, the last of which may be shorter.
 typedef struct {

@@ -262,7 +262,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case .accept(let subprotocol, let fields):
             guard self.core.sessionOpens() else {
                 throw OpeningHandshake.Refusal(
-                    status: .serviceUnavailable,
+                    status: .tooManyRequests,
                     reason: "the server has as many sessions as it takes; try again later",
                     fields: [.retryAfter: "10"]
                 )

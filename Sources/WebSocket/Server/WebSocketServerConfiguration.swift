@@ -44,7 +44,7 @@ public struct WebSocketServerConfiguration: Sendable {
 
     /// A peer can make a session hold this much. 1 MiB is more than real-time messages need; larger things are for HTTP.
     public var maxMessageSize = 1 << 20
-    /// Further upgrades get 503. A session costs some ten kilobytes and a file descriptor.
+    /// Further upgrades get 429. A session costs some ten kilobytes and a file descriptor.
     public var maxSessions = 10_000
     /// How long the first request of a connection may take to arrive whole, TLS included: a person's slow link sends a
     /// request in far less, and a peer that sends a byte at a time must not hold a connection.

@@ -5,6 +5,7 @@ public import Logging
 public import NIOCore
 import NIOPosix
 import QUIC
+import WebTransportCore
 
 /// A WebTransport client (draft-ietf-webtrans-http3). Each session has a QUIC connection of its own, as in browsers.
 ///
@@ -42,7 +43,7 @@ public final class WebTransportClient: Sendable {
                     eventLoop: eventLoop,
                     core: Endpoint(index: UInt8.random(in: .min ... .max), secrets: EndpointSecrets(), server: nil),
                     address: address,
-                    sharesPort: false,
+                    sharing: .none,
                     logger: logger
                 ) { quic, _ in preconditionFailure("a client accepts no connection: \(quic)") }
                 return NIOLoopBound(endpoint, eventLoop: eventLoop)
@@ -108,7 +109,7 @@ public final class WebTransportClient: Sendable {
             path: target.path,
             headerFields: fields
         )
-        request.extendedConnectProtocol = "webtransport"
+        request.extendedConnectProtocol = Negotiation.clientProtocol
         request.headerFields[.webTransportDraft02] = "1"
         if !subprotocols.isEmpty {
             request.headerFields[.webTransportAvailableProtocols] =
@@ -158,11 +159,11 @@ public final class WebTransportClient: Sendable {
                 let bound = NIOLoopBound((request, connection), eventLoop: loop)
                 let timeout = loop.scheduleTask(in: configuration.connectTimeout) {
                     bound.value.0.fail(.connectTimedOut(address, after: configuration.connectTimeout))
-                    bound.value.1.close(code: 0x100, reason: "")
+                    bound.value.1.close()
                 }
                 promise.futureResult.whenComplete { result in
                     timeout.cancel()
-                    if case .failure = result { bound.value.1.close(code: 0x100, reason: "") }
+                    if case .failure = result { bound.value.1.close() }
                 }
             } catch {
                 promise.fail(error)

@@ -93,7 +93,7 @@ extension PeerConnection {
         case .client(let request):
             if let why = Negotiation.reasonAgainstServer(settings: settings) {
                 request.fail(.notSupported(why))
-                self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "")
+                self.close()
             } else {
                 try self.submit(request)
             }
@@ -212,7 +212,7 @@ extension PeerConnection {
         guard response.status.kind == .successful else {
             session.abandon()
             request.fail(.refused(response.status))
-            self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "")
+            self.close()
             return
         }
         let answered = response.headerFields[.webTransportProtocol]?.trimmingQuotes

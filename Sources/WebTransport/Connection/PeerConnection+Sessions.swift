@@ -25,7 +25,7 @@ extension PeerConnection {
     func settle(_ id: Int64) {
         guard let session = self.settling.removeValue(forKey: id) else { return }
         session.settled.succeed()
-        if case .client = self.role { self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "") }
+        if case .client = self.role { self.close() }
     }
 
     /// Gives up a CONNECT stream in both directions.

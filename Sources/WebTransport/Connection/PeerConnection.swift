@@ -112,7 +112,7 @@ final class PeerConnection {
         if self.http3?.isSendingMessages == true {
             self.reapDeadline = now + Self.lingerTime
         } else {
-            self.close(code: HTTP3ErrorCode.h3NoError.rawValue, reason: "")
+            self.close()
         }
     }
 
@@ -140,7 +140,7 @@ final class PeerConnection {
         self.markDirty()
     }
 
-    func close(code: UInt64, reason: String) {
+    func close(code: UInt64 = HTTP3ErrorCode.h3NoError.rawValue, reason: String = "") {
         self.reapDeadline = nil
         self.quic.close(code: code, reason: reason, at: .now())
         self.markDirty()

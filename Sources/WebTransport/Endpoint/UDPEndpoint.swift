@@ -53,7 +53,7 @@ final class UDPEndpoint {
         eventLoop: any EventLoop,
         core: QUIC.Endpoint,
         address: SocketAddress,
-        sharesPort: Bool,
+        sharing: UDPSocket.Sharing,
         logger: Logger,
         makeConnection: @escaping (QUIC.Connection, UDPEndpoint) -> PeerConnection
     ) throws {
@@ -61,7 +61,7 @@ final class UDPEndpoint {
         self.core = core
         self.logger = logger
         self.makeConnection = makeConnection
-        self.socket = try UDPSocket(bindingTo: address, sharesPort: sharesPort)
+        self.socket = try UDPSocket(bindingTo: address, sharing: sharing)
         guard let local = NetworkAddress(address) else { preconditionFailure("a UDP socket has an IP address") }
         self.localAddress = local
     }
@@ -323,7 +323,7 @@ final class UDPEndpoint {
     /// Closes all connections, writes their last packets, and closes the socket.
     func close() -> EventLoopFuture<Void> {
         for connection in self.connections.values {
-            connection.close(code: 0x100, reason: "")
+            connection.close()
             self.markDirty(connection)
         }
         self.turn()

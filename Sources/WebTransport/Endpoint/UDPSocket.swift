@@ -21,12 +21,27 @@ struct UDPSocket {
         var failedSends = 0
     }
 
+    /// Whether a port may have several sockets (SO_REUSEPORT).
+    enum Sharing {
+        case none
+        /// The port must be free now; others may join it afterwards. A socket that shares from the beginning would join
+        /// another server's port without a word, even when the system chooses it.
+        case first
+        case joins
+    }
+
     /// Opens and binds a socket.
     /// - Throws: `IOError` with the reason, such as a port in use.
-    init(bindingTo address: SocketAddress, sharesPort: Bool) throws {
-        let result = address.withSockAddr { CUDPSocket_open($0, socklen_t($1), sharesPort ? 1 : 0) }
+    init(bindingTo address: SocketAddress, sharing: Sharing) throws {
+        let result = address.withSockAddr { CUDPSocket_open($0, socklen_t($1), sharing == .joins ? 1 : 0) }
         guard result >= 0 else { throw IOError(errnoCode: -result, reason: "bind UDP \(address)") }
         self.descriptor = result
+        guard sharing == .first else { return }
+        let error = CUDPSocket_allow_sharing(result)
+        guard error == 0 else {
+            close(result)
+            throw IOError(errnoCode: error, reason: "share UDP \(address)")
+        }
     }
 
     /// Sends a run of packets.

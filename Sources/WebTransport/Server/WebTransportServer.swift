@@ -104,7 +104,7 @@ public final class WebTransportServer: Sendable {
                             eventLoop: loop,
                             core: Endpoint(index: UInt8(index), secrets: secrets, server: server),
                             address: wanted,
-                            sharesPort: loops.count > 1,
+                            sharing: index > 0 ? .joins : loops.count > 1 ? .first : .none,
                             logger: logger
                         ) { PeerConnection(quic: $0, endpoint: $1, role: .server(context)) }
                         return NIOLoopBound(endpoint, eventLoop: loop)
