@@ -53,6 +53,12 @@ int CUDPSocket_open(const struct sockaddr *address, socklen_t length, int joins)
 
 int CUDPSocket_allow_sharing(int descriptor) { return set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) ? errno : 0; }
 
+int CUDPSocket_can_segment(int descriptor) {
+    int value;
+    socklen_t length = sizeof value;
+    return getsockopt(descriptor, IPPROTO_UDP, UDP_SEGMENT, &value, &length) == 0;
+}
+
 // The control messages of one send.
 typedef struct {
     struct msghdr *message;

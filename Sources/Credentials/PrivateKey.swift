@@ -16,22 +16,64 @@ final class PrivateKey {
         )
     }
 
+    init(owning handle: gnutls_x509_privkey_t) {
+        self.handle = handle
+    }
+
     deinit { gnutls_x509_privkey_deinit(self.handle) }
 
     /// PKCS #8 without encryption, which every other tool reads.
     func exportPEM() throws(CredentialsError) -> String {
+        String(decoding: try self.export(GNUTLS_X509_FMT_PEM), as: UTF8.self)
+    }
+
+    /// 32 bytes derived from the key with HKDF-SHA256 (RFC 5869).
+    func secret(for label: String) throws(CredentialsError) -> [UInt8] {
+        let extracted = try withDatum(self.export(GNUTLS_X509_FMT_DER)) { key throws(CredentialsError) in
+            var salt = gnutls_datum_t()
+            return try Self.hash("extract") { gnutls_hkdf_extract(GNUTLS_MAC_SHA256, &key, &salt, $0) }
+        }
+        return try withDatum(extracted) { key throws(CredentialsError) in
+            try withDatum(Array(label.utf8)) { info throws(CredentialsError) in
+                try Self.hash("expand") { gnutls_hkdf_expand(GNUTLS_MAC_SHA256, &key, &info, $0, Self.hashSize) }
+            }
+        }
+    }
+
+    private static let hashSize = 32
+
+    private static func hash(
+        _ step: StaticString,
+        _ body: (UnsafeMutablePointer<UInt8>) -> CInt
+    ) throws(CredentialsError) -> [UInt8] {
+        var result: CInt = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: Self.hashSize) { buffer, count in
+            result = body(buffer.baseAddress!)  // an array with room has an address
+            count = Self.hashSize
+        }
+        try check(result, "cannot derive a secret (\(step))")
+        return bytes
+    }
+
+    private func export(_ format: gnutls_x509_crt_fmt_t) throws(CredentialsError) -> [UInt8] {
         var datum = gnutls_datum_t()
         try check(
-            gnutls_x509_privkey_export2_pkcs8(
-                self.handle,
-                GNUTLS_X509_FMT_PEM,
-                nil,
-                UInt32(GNUTLS_PKCS_PLAIN.rawValue),
-                &datum
-            ),
+            gnutls_x509_privkey_export2_pkcs8(self.handle, format, nil, UInt32(GNUTLS_PKCS_PLAIN.rawValue), &datum),
             "cannot export the private key"
         )
         defer { CGnuTLS_free(datum.data) }
-        return String(decoding: UnsafeBufferPointer(start: datum.data, count: Int(datum.size)), as: UTF8.self)
+        return Array(UnsafeBufferPointer(start: datum.data, count: Int(datum.size)))
+    }
+}
+
+/// Lends bytes as GnuTLS takes them.
+private func withDatum<Result>(
+    _ bytes: [UInt8],
+    _ body: (inout gnutls_datum_t) throws(CredentialsError) -> Result
+) throws(CredentialsError) -> Result {
+    var bytes = bytes
+    return try bytes.withUnsafeMutableBufferPointer { buffer throws(CredentialsError) in
+        var datum = gnutls_datum_t(data: buffer.baseAddress, size: UInt32(buffer.count))
+        return try body(&datum)
     }
 }

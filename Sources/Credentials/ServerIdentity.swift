@@ -88,6 +88,16 @@ public final class ServerIdentity: Sendable {
         self.credentials.configure(session)
     }
 
+    /// A secret that only the owner of the private key can compute, the same after every restart (HKDF-SHA256, RFC 5869).
+    ///
+    /// - Parameter label: what it is for. Secrets of different labels tell nothing of each other, nor of the key.
+    /// - Returns: 32 bytes.
+    package func secret(for label: String) throws(CredentialsError) -> [UInt8] {
+        var key: gnutls_x509_privkey_t?
+        try check(gnutls_certificate_get_x509_key(self.credentials.handle, 0, &key), "cannot read the private key back")
+        return try PrivateKey(owning: key!).secret(for: label)  // set whenever the call succeeds
+    }
+
     private static func load(
         _ certificate: [UInt8],
         _ privateKey: [UInt8],

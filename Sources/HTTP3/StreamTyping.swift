@@ -21,6 +21,8 @@ package struct StreamTyping: ~Copyable {
     package static let unidirectionalType: UInt64 = 0x54
 
     private var collected = ByteBuffer()
+    /// What has arrived without deciding.
+    package var bufferedByteCount: Int { self.collected.readableBytes }
     private let isUnidirectional: Bool
 
     package init(isUnidirectional: Bool) {
@@ -29,17 +31,24 @@ package struct StreamTyping: ~Copyable {
 
     /// Takes the next bytes. `isFinal` decides for HTTP/3 whatever is still undecided.
     package mutating func process(_ bytes: ByteBuffer, isFinal: Bool) -> Verdict {
-        self.collected.writeImmutableBuffer(bytes)
-        var input = self.collected
+        var whole = self.collected
+        whole.writeImmutableBuffer(bytes)
+        let verdict = self.verdict(on: whole, isFinal: isFinal)
+        self.collected = verdict == .undecided ? whole : ByteBuffer()
+        return verdict
+    }
+
+    private func verdict(on whole: ByteBuffer, isFinal: Bool) -> Verdict {
+        var input = whole
         guard let type = input.readEncodedInteger(as: UInt64.self, strategy: .quic) else {
-            return isFinal ? .http3(self.collected, type: nil) : .undecided
+            return isFinal ? .http3(whole, type: nil) : .undecided
         }
         let expected = self.isUnidirectional ? Self.unidirectionalType : Self.bidirectionalSignal
-        guard type == expected else { return .http3(self.collected, type: type) }
+        guard type == expected else { return .http3(whole, type: type) }
         guard let sessionID = input.readEncodedInteger(as: UInt64.self, strategy: .quic) else {
-            return isFinal ? .http3(self.collected, type: type) : .undecided
+            return isFinal ? .http3(whole, type: type) : .undecided
         }
-        let headerSize = self.collected.readableBytes - input.readableBytes
+        let headerSize = whole.readableBytes - input.readableBytes
         // A varint is smaller than 2^62.
         return .webTransport(sessionID: Int64(sessionID), headerSize: headerSize, rest: input)
     }

@@ -45,11 +45,7 @@ extension Connection {
             return
         }
         // The prefix alone still goes out; what follows it need not.
-        if stream.buffer.sentOffset >= UInt64(prefix) {
-            self.heldByteCount -= stream.buffer.heldByteCount
-            stream.buffer.discardUnsent()
-            self.heldByteCount += stream.buffer.heldByteCount
-        }
+        if stream.buffer.sentOffset >= UInt64(prefix) { self.discardUnsent(of: stream) }
         if case .queued = stream.fin { stream.fin = .open }
         stream.pendingReset = .init(code: code, acknowledgedOffset: UInt64(prefix))
         self.enqueue(stream)
@@ -99,7 +95,14 @@ extension Connection {
     func resetNow(_ stream: Stream, code: UInt64) {
         stream.fin = .reset
         stream.pendingReset = nil
+        self.discardUnsent(of: stream)
         _ = CNgtcp2_conn_shutdown_stream_write(self.handle, stream.id.rawValue, code)
+    }
+
+    private func discardUnsent(of stream: Stream) {
+        self.heldByteCount -= stream.buffer.heldByteCount
+        stream.buffer.discardUnsent()
+        self.heldByteCount += stream.buffer.heldByteCount
     }
 
     func enqueue(_ stream: Stream) {
@@ -187,6 +190,12 @@ extension Connection {
             stream.isBlocked = false
             self.enqueue(stream)
         }
+    }
+
+    /// Whether the connection has served so many streams that another should take its place soon.
+    package var isWornOut: Bool {
+        CNgtcp2_closes_peer_unidirectional_streams() == 0
+            && self.endedUnidirectionalCount >= Self.maxLeakedStreams / 8 * 7
     }
 
     private func allowUnidirectionalStream() {

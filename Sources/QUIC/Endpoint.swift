@@ -8,6 +8,7 @@ package import NIOCore
 package final class Endpoint {
     /// The first byte of every connection ID that this endpoint issues.
     package let index: UInt8
+    private let endpointCount: Int
     let secrets: EndpointSecrets
     private let server: ServerConfiguration?
     /// Whether it accepts connections.
@@ -45,10 +46,12 @@ package final class Endpoint {
     }
 
     /// - Parameters:
-    ///   - index: different for each endpoint of a server.
+    ///   - index: different for each endpoint of a server, counted from zero.
+    ///   - endpointCount: how many the server has.
     ///   - server: nil for an endpoint that only opens connections.
-    package init(index: UInt8, secrets: EndpointSecrets, server: ServerConfiguration?) {
+    package init(index: UInt8, of endpointCount: Int = 1, secrets: EndpointSecrets, server: ServerConfiguration?) {
         self.index = index
+        self.endpointCount = endpointCount
         self.secrets = secrets
         self.server = server
     }
@@ -298,7 +301,9 @@ package final class Endpoint {
     }
 
     private func foreign(_ header: InvariantHeader) -> Disposition? {
-        guard let owner = header.destinationID.endpointIndex, owner != self.index else { return nil }
+        guard let owner = header.destinationID.endpointIndex, owner != self.index, owner < self.endpointCount else {
+            return nil
+        }
         return .forward(endpointIndex: owner)
     }
 

@@ -4,17 +4,26 @@ package import NIOCore
 /// The keys from which all endpoints of a server derive what they need not remember: stateless-reset tokens
 /// (RFC 9000 § 10.3.2), Retry tokens (§ 8.1.2) and NEW_TOKEN tokens (§ 8.1.3).
 ///
-/// Random for each process. One value serves all endpoints, so that each understands what another issued.
+/// One value serves all endpoints, so that each understands what another issued. Two keys, so that what one gives away
+/// to peers says nothing of the other: that of tokens is random for each process; that of resets outlives it, since a
+/// reset tells of connections whose state was lost.
 package struct EndpointSecrets: Sendable {
     /// A Retry must come back within a handshake's time.
     private static let retryLifetime: UInt64 = 10_000_000_000
     /// A NEW_TOKEN spares a returning client the Retry for an hour.
     private static let newTokenLifetime: UInt64 = 3_600_000_000_000
 
-    private let key: [UInt8]
+    private let tokenKey = Self.randomKey()
+    private let resetKey: [UInt8]
 
-    package init() {
-        self.key = [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
+    /// - Parameter resetKey: at least 32 bytes that the server has again after a restart (RFC 9000 § 10.3.2); nil makes
+    ///   resets that only this process's clients understand.
+    package init(resetKey: [UInt8]? = nil) {
+        self.resetKey = resetKey ?? Self.randomKey()
+    }
+
+    private static func randomKey() -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: 32) { buffer, count in
             ConnectionID.fillWithRandom(UnsafeMutableRawBufferPointer(buffer))
             count = 32
         }
@@ -25,8 +34,8 @@ package struct EndpointSecrets: Sendable {
         return withUnsafeTemporaryAllocation(of: UInt8.self, capacity: CNGTCP2_STATELESS_RESET_TOKEN_LENGTH) {
             let result = ngtcp2_crypto_generate_stateless_reset_token(
                 $0.baseAddress,
-                self.key,
-                self.key.count,
+                self.resetKey,
+                self.resetKey.count,
                 &libraryID
             )
             precondition(result == 0, "a hash of a connection ID can be computed")
@@ -40,8 +49,8 @@ package struct EndpointSecrets: Sendable {
             let length = remote.withSockAddr { address, addressLength in
                 ngtcp2_crypto_generate_regular_token(
                     token.baseAddress,
-                    self.key,
-                    self.key.count,
+                    self.tokenKey,
+                    self.tokenKey.count,
                     address,
                     addressLength,
                     now.uptimeNanoseconds
@@ -66,8 +75,8 @@ package struct EndpointSecrets: Sendable {
             let length = remote.withSockAddr { address, addressLength in
                 ngtcp2_crypto_generate_retry_token(
                     token.baseAddress,
-                    self.key,
-                    self.key.count,
+                    self.tokenKey,
+                    self.tokenKey.count,
                     version,
                     address,
                     addressLength,
@@ -105,8 +114,8 @@ package struct EndpointSecrets: Sendable {
                 let result = ngtcp2_crypto_verify_regular_token(
                     token,
                     token.count,
-                    self.key,
-                    self.key.count,
+                    self.tokenKey,
+                    self.tokenKey.count,
                     address,
                     addressLength,
                     Self.newTokenLifetime,
@@ -120,8 +129,8 @@ package struct EndpointSecrets: Sendable {
                 &originalID,
                 token,
                 token.count,
-                self.key,
-                self.key.count,
+                self.tokenKey,
+                self.tokenKey.count,
                 version,
                 address,
                 addressLength,

@@ -57,6 +57,19 @@ struct ServerIdentityTests {
         )
     }
 
+    @Test("A key's secrets are the same each time, and different for each label and each key")
+    func secrets() throws {
+        let (first, second) = (try DevelopmentCertificate(), try DevelopmentCertificate())
+        func secret(_ certificate: DevelopmentCertificate, _ label: String) throws -> [UInt8] {
+            try certificate.makeIdentity().secret(for: label)
+        }
+        let secret1 = try secret(first, "a")
+        #expect(secret1.count == 32)
+        #expect(try secret(first, "a") == secret1)
+        #expect(try secret(first, "b") != secret1)
+        #expect(try secret(second, "a") != secret1)
+    }
+
     @Test("A certificate is refused after and before its validity, and accepted at both ends")
     func validity() throws {
         let made = try DevelopmentCertificate(days: 1)

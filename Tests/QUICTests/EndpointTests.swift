@@ -94,12 +94,29 @@ struct EndpointTests {
         #expect(pair.datagramsToClient.last!.count < pair.datagramsToServer.last!.count)
     }
 
+    @Test("A server that was restarted still ends the connections of its former life (RFC 9000 § 10.3.2)")
+    func statelessResetAfterRestart() throws {
+        let pair = try Pair()
+        try #require(pair.run { $0.isEstablished })
+        pair.run(for: .seconds(1))
+        pair.restartServer()
+        let id = try pair.clientConnection.openStream(.unidirectional)
+        pair.clientConnection.write(ByteBuffer(string: "anyone there?"), to: id)
+        pair.run(for: .seconds(5))
+        #expect(Pair.closeReason(pair.clientEvents) == .statelessReset)
+    }
+
     @Test("A packet with another endpoint's connection ID is handed over")
     func forward() throws {
         let pair = try Pair()
         let stray: [UInt8] = [0x40, 9, 1, 2, 3, 4, 5, 6, 7] + [UInt8](repeating: 0, count: 30)
         guard case .forward(9) = pair.inject(stray) else {
             Issue.record("expected a forward")
+            return
+        }
+        // Its first byte names none of this server's endpoints: it is of a former life with more of them.
+        guard case .respond = pair.inject([0x40, 16] + stray.dropFirst(2)) else {
+            Issue.record("expected a stateless reset")
             return
         }
     }

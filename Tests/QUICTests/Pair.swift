@@ -4,8 +4,9 @@ import QUIC
 
 /// Two endpoints in memory, joined by a link with delay and loss, under a clock that jumps to the next thing due.
 final class Pair {
-    let server: Endpoint
+    private(set) var server: Endpoint
     let client: Endpoint
+    private let serverConfiguration: ServerConfiguration
     private(set) var now = NIODeadline.uptimeNanoseconds(1_000_000_000)
     private(set) var serverConnection: Connection?
     private(set) var clientConnection: Connection!
@@ -61,7 +62,8 @@ final class Pair {
         )
         configuration.retry = retry
         configuration.maxConnections = maxConnections
-        self.server = Endpoint(index: 3, secrets: EndpointSecrets(), server: configuration)
+        self.serverConfiguration = configuration
+        self.server = Self.makeServer(configuration)
         self.client = Endpoint(index: 0, secrets: EndpointSecrets(), server: nil)
         let client = ClientConfiguration(
             transport: clientTransport ?? transport,
@@ -74,6 +76,17 @@ final class Pair {
 
     deinit {
         self.scratch.deallocate()
+    }
+
+    /// The server's process ends without a word, and another takes its place.
+    func restartServer() {
+        self.serverConnection = nil
+        self.server = Self.makeServer(self.serverConfiguration)
+    }
+
+    private static func makeServer(_ configuration: ServerConfiguration) -> Endpoint {
+        let secrets = EndpointSecrets(resetKey: [UInt8](repeating: 7, count: 32))
+        return Endpoint(index: 3, of: 16, secrets: secrets, server: configuration)
     }
 
     var clientPath: NetworkPath { NetworkPath(local: self.clientAddress, remote: self.serverAddress) }

@@ -57,6 +57,35 @@ struct PairTests {
         #expect(pair.run(for: .seconds(5)) { Pair.received($0.serverEvents, on: id).isFinal })
     }
 
+    @Test("A stream ends without credit of the connection: an end takes up none (RFC 9000 § 4.1)")
+    func endWithoutCredit() throws {
+        var transport = TransportConfiguration()
+        transport.maxConnectionData = 10_000
+        let pair = try Pair(transport: transport)
+        try #require(pair.run { $0.isEstablished })
+        let (full, empty) = (
+            try pair.clientConnection.openStream(.unidirectional), try pair.clientConnection.openStream(.unidirectional)
+        )
+        pair.clientConnection.write(ByteBuffer(repeating: 7, count: 25_000), to: full)
+        pair.run(for: .seconds(5))
+        #expect(Pair.received(pair.serverEvents, on: full).bytes.count == 10_000)
+        pair.clientConnection.write(ByteBuffer(), to: empty, finish: true)
+        #expect(pair.run(for: .seconds(5)) { Pair.received($0.serverEvents, on: empty).isFinal })
+    }
+
+    @Test("A reset gives up what was not sent, and no longer counts it as held")
+    func resetReleases() throws {
+        let pair = try Pair()
+        try #require(pair.run { $0.isEstablished })
+        let id = try pair.clientConnection.openStream(.unidirectional)
+        pair.clientConnection.write(ByteBuffer(repeating: 7, count: 9 << 20), to: id)
+        pair.run(for: .seconds(5))
+        // 2 MiB are the stream's credit: they were sent and acknowledged.
+        #expect(pair.clientConnection.heldByteCount == 7 << 20)
+        pair.clientConnection.reset(id, code: 1)
+        #expect(pair.clientConnection.heldByteCount == 0)
+    }
+
     @Test("Datagrams arrive unchanged, up to the largest size and not beyond (RFC 9221)")
     func datagrams() throws {
         let pair = try Pair()

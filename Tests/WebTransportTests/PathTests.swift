@@ -106,14 +106,8 @@ struct PathTests {
         // Source port, destination port, length, and no checksum (RFC 768).
         let header = [0, 0, UInt8(port >> 8), UInt8(port & 0xff), UInt8(length >> 8), UInt8(length & 0xff), 0, 0]
         let datagram = header + payload
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = inet_addr("127.0.0.1")
-        let sent = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                sendto(descriptor, datagram, datagram.count, 0, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-            }
-        }
+        let address = try? SocketAddress(ipAddress: "127.0.0.1", port: 0)
+        let sent = address?.withSockAddr { sendto(descriptor, datagram, datagram.count, 0, $0, socklen_t($1)) }
         return sent == datagram.count
     }
 

@@ -178,6 +178,19 @@ struct SessionTests {
         }
     }
 
+    @Test("A shutdown does not wait for its grace period when no session is left", arguments: [false, true])
+    func shutdownWithoutSessions(hasSession: Bool) async throws {
+        try await Loopback.withServer(configure: { $0.gracePeriod = .hours(1) }) { session in
+            _ = try await session.closed
+        } _: { server, client in
+            guard hasSession else { return }
+            try await client.withSession { session in
+                server.beginGracefulShutdown()
+                try await session.draining
+            }
+        }
+    }
+
     @Test("A graceful shutdown asks sessions to finish, then closes them")
     func gracefulShutdown() async throws {
         try await Loopback.withServer(handler: Loopback.echo) { server, client in

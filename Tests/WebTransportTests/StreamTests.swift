@@ -122,6 +122,36 @@ struct StreamTests {
         }
     }
 
+    @Test("Streams that the peer does not read hold up neither capsules nor responses of the same connection")
+    func unreadStreams() async throws {
+        let isFull = Handover<Void>()
+        let written = Counter()
+        try await Loopback.withServer(configure: { $0.gracePeriod = .hours(1) }) { session in
+            // 24 times 2 MiB against the client's credit of 8 MiB: what is held rises to the bound of all streams.
+            try await withThrowingDiscardingTaskGroup { group in
+                for _ in 0..<24 {
+                    group.addTask {
+                        let stream = try await session.openUnidirectionalStream()
+                        for _ in 0..<32 {
+                            try await stream.write(ByteBuffer(repeating: 1, count: 1 << 16))
+                            written.increment()
+                        }
+                    }
+                }
+                _ = await written.settled()
+                isFull.set(())
+            }
+        } _: { server, client in
+            try await client.withSession { session in
+                try await isFull.value
+                // Of 24 MiB that the watermarks of the streams would hold, all together hold 16 beyond the credit.
+                #expect(written.value <= (8 + 16 + 2) << 4)
+                server.beginGracefulShutdown()
+                try await session.draining
+            }
+        }
+    }
+
     @Test("10,000 streams one after the other")
     func manyStreams() async throws {
         try await Loopback.withServer(handler: Loopback.echo) { _, client in

@@ -18,6 +18,9 @@ int CUDPSocket_open(const struct sockaddr *address, socklen_t length, int joins)
 /// Lets further sockets of this user join the port of a bound one. Returns 0, or the errno.
 int CUDPSocket_allow_sharing(int descriptor);
 
+/// Whether the kernel knows segmented sends (UDP_SEGMENT, Linux 4.18): 1 or 0.
+int CUDPSocket_can_segment(int descriptor);
+
 /// Datagrams of one size, laid out one after the other, the last of which may be shorter.
 typedef struct {
     const struct sockaddr *remote;

@@ -218,17 +218,21 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func upgrade(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ request: HTTPRequest) {
         do throws(OpeningHandshake.Refusal) {
             let offer = try OpeningHandshake.validate(request)
-            let (subprotocol, fields) = try self.admit(context, request)
+            let (subprotocol, fields) = try self.admit(request)
             // RFC 6455 § 4.2.2: only what the client offered.
             let chosen = subprotocol.flatMap { offer.subprotocols.contains($0) ? $0 : nil }
             self.accept(context, request, accept: offer.accept, subprotocol: chosen, fields: fields)
         } catch {
-            self.core.logger.debug(
-                "WebSocket refused",
+            self.core.refusals.log(
+                "WebSocket",
+                error.reason,
                 metadata: [
-                    LoggingKeys.status: "\(error.status.code)", LoggingKeys.reason: "\(error.reason)",
+                    LoggingKeys.status: "\(error.status.code)",
                     LoggingKeys.path: "\(request.path ?? "")",
-                ]
+                    LoggingKeys.origin: "\(request.headerFields[.origin] ?? "none")",
+                    LoggingKeys.remote: "\(context.remoteAddress.map(String.init(describing:)) ?? "unknown")",
+                ],
+                at: context.eventLoop.now
             )
             var response = ResourceResponse.text(error.status, "\(error.reason)\n")
             response.head.headerFields.append(contentsOf: error.fields)
@@ -239,7 +243,6 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Asks the origin policy, the application, and the limit of sessions, in this order. After it has answered, a
     /// session is counted.
     private func admit(
-        _ context: ChannelHandlerContext,
         _ request: HTTPRequest
     ) throws(OpeningHandshake.Refusal) -> (subprotocol: String?, fields: HTTPFields) {
         do throws(OriginPolicy.Refusal) {
@@ -248,12 +251,6 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 authority: request.authority
             )
         } catch {
-            self.core.refusals.log(
-                "WebSocket",
-                error.description,
-                metadata: [LoggingKeys.path: "\(request.path ?? "")"],
-                at: context.eventLoop.now
-            )
             throw OpeningHandshake.Refusal(status: .forbidden, reason: error.description)
         }
         switch self.core.configuration.admission(request) {

@@ -29,6 +29,9 @@ final class IncomingStream {
         self.typing = StreamTyping(isUnidirectional: isUnidirectional)
     }
 
+    /// Bytes that have not shown yet whose stream it is.
+    var bufferedByteCount: Int { self.typing.bufferedByteCount }
+
     func type(_ bytes: ByteBuffer, isFinal: Bool) -> StreamTyping.Verdict {
         self.typing.process(bytes, isFinal: isFinal)
     }

@@ -145,7 +145,6 @@ extension PeerConnection {
             session.established(response: response, subprotocol: subprotocol)
             self.updateReaping()
             self.deliverEarlyArrivals(to: session)
-            context.sessionCount.add(1)
             if !context.offer(session.handle) { session.close(SessionClose()) }
             self.markDirty()
         }
@@ -161,6 +160,7 @@ extension PeerConnection {
         }
     }
 
+    /// - Returns: `accept` with a place in the register of sessions.
     private func decide(on request: HTTPRequest, _ context: ServerContext) -> SessionAdmission {
         guard Negotiation.protocols.contains(request.extendedConnectProtocol ?? "") else {
             // RFC 9220 § 3.
@@ -178,16 +178,19 @@ extension PeerConnection {
         guard self.sessions.isEmpty else {
             return .refuse(.tooManyRequests, reason: "this connection already carries a session")
         }
-        guard !context.isDraining else {
+        switch context.sessions.reserve() {
+        case .draining:
             return .refuse(.serviceUnavailable, reason: "the server is shutting down")
-        }
-        guard context.sessionCount.value < context.maxSessions else {
+        case .full:
             return .refuse(
                 .tooManyRequests,
-                reason: "the server already has \(context.maxSessions) sessions; raise --max-sessions to allow more"
+                reason: "the server already has \(context.sessions.limit) sessions; raise --max-sessions to allow more"
             )
+        case .reserved:
+            let admission = context.admission(request)
+            if case .refuse = admission { context.sessions.release() }
+            return admission
         }
-        return context.admission(request)
     }
 
     // MARK: The session of a client

@@ -15,7 +15,7 @@ extension PeerConnection {
         // Whoever waits to open a stream of it learns that it has ended.
         self.wakeStreamWaiters(.bidirectional)
         self.wakeStreamWaiters(.unidirectional)
-        if case .server(let context) = self.role { context.sessionCount.add(-1) }
+        if case .server(let context) = self.role { context.sessions.release() }
         self.updateReaping()
         self.markDirty()
     }
@@ -25,7 +25,23 @@ extension PeerConnection {
     func settle(_ id: Int64) {
         guard let session = self.settling.removeValue(forKey: id) else { return }
         session.settled.succeed()
+        self.noteSettled()
         if case .client = self.role { self.close() }
+    }
+
+    /// Kept when no session is ending and no response is under way.
+    func settled() -> EventLoopFuture<Void> {
+        let promise = self.eventLoop.makePromise(of: Void.self)
+        self.settledPromises.append(promise)
+        self.noteSettled()
+        return promise.futureResult
+    }
+
+    func noteSettled() {
+        guard self.settling.isEmpty, self.http3?.isSendingMessages != true else { return }
+        let promises = self.settledPromises
+        self.settledPromises.removeAll()
+        for promise in promises { promise.succeed() }
     }
 
     /// Gives up a CONNECT stream in both directions.

@@ -1,4 +1,5 @@
 import HTTP3
+import Logging
 import NIOCore
 import QUIC
 import WebTransportCore
@@ -211,6 +212,7 @@ extension PeerConnection {
             case .webTransport(let core):
                 core.closed()
             case .typing:
+                self.quic.consumed(stream.bufferedByteCount, of: id)
                 stream.isTaken = true
             case .discarded:
                 break
@@ -219,13 +221,19 @@ extension PeerConnection {
         } else if !id.isPeerInitiated(isServer: self.quic.isServer) {
             try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
         }
+        self.outputStreams.remove(id)
         self.sessions[id.rawValue]?.requestStreamClosed()
         self.settle(id.rawValue)
+        self.noteSettled()
     }
 
     private func forget(_ id: StreamID) {
         self.incoming[id] = nil
         self.quic.allowAnotherStream(id.direction)
+        if self.quic.isWornOut, !self.isDraining {
+            self.logger.debug("connection is worn out: its sessions are asked to finish")
+            self.drain()
+        }
         self.markDirty()
     }
 

@@ -37,13 +37,18 @@ final class PeerConnection {
     var streamWaiters: [StreamDirection: Deque<EventLoopPromise<Void>>] = [:]
     /// Streams with suspended writers, which wait for their own acknowledgements or those of others.
     private var waitingWriters: [SendStreamCore] = []
-    /// HTTP/3 streams whose output waits for acknowledgements.
+    /// HTTP/3's streams that this end has written to and that have not closed.
+    var outputStreams: Set<StreamID> = []
+    /// Those of them whose output waits for acknowledgements.
     private var blockedOutput: Set<Int64> = []
+    /// Whoever waits until no session is ending and no response is under way.
+    var settledPromises: [EventLoopPromise<Void>] = []
     private var isHalfOpen: Bool
     var closeReason: ConnectionCloseReason?
     /// When a connection without a session is closed. Chromium never closes one itself.
     private var reapDeadline: NIODeadline?
     var hasCarriedSession = false
+    private(set) var isDraining = false
     /// Whether a stream or datagram of a session has arrived.
     var hasCarriedTraffic = false
 
@@ -66,8 +71,8 @@ final class PeerConnection {
     /// The high one covers 100 Mbit/s over 80 ms.
     static let highWatermark = 1 << 20
     static let lowWatermark = 1 << 19
-    /// Bytes of a connection that may wait for acknowledgement while HTTP/3 adds to them: a thousand requests for large
-    /// resources by a client that reads none must not cost a thousand copies.
+    /// Bytes of HTTP/3's own streams that may wait for acknowledgement: a thousand requests for large resources by a
+    /// client that reads none must not cost a thousand copies.
     private static let maxHeldOutput = 8 << 20
     /// Bytes of a connection that may wait for acknowledgement before every writer is suspended: a thousand streams of a
     /// client that acknowledges nothing must not cost a thousand times the watermark of one.
@@ -128,6 +133,7 @@ final class PeerConnection {
 
     /// Asks the sessions to finish, and the peer to begin no others here (GOAWAY, RFC 9114 § 5.2).
     func drain() {
+        self.isDraining = true
         for session in self.sessions.values { session.drain() }
         // Chromium 156 crashes on a GOAWAY that comes before a session's first data.
         if self.hasCarriedTraffic, let http3 = self.http3 {
@@ -228,6 +234,8 @@ final class PeerConnection {
         self.sessions.removeAll()
         for session in self.settling.values { session.settled.succeed() }
         self.settling.removeAll()
+        self.http3 = nil
+        self.noteSettled()
         for stream in self.sendStreams.values {
             stream.failed(.connectionClosed(reason))
             stream.counterpart?.ended(.gone)
@@ -254,8 +262,11 @@ final class PeerConnection {
     func prepareOutput() {
         guard let http3 = self.http3, self.quic.isOpen else { return }
         do throws(HTTP3Error) {
-            while self.quic.heldByteCount < Self.maxHeldOutput, let output = try http3.nextOutput() {
+            var held = self.heldOutput
+            while held < Self.maxHeldOutput, let output = try http3.nextOutput() {
                 let id = StreamID(rawValue: output.streamID)
+                held += output.bytes.readableBytes
+                self.outputStreams.insert(id)
                 self.quic.write(output.bytes, to: id, finish: output.isFinal)
                 if self.quic.unacknowledgedByteCount(of: id) > Self.highWatermark {
                     http3.block(output.streamID)
@@ -265,6 +276,12 @@ final class PeerConnection {
         } catch {
             self.fail(error)
         }
+    }
+
+    /// Bytes of HTTP/3's streams that wait for acknowledgement, counted only when the connection holds enough to matter.
+    private var heldOutput: Int {
+        guard self.quic.heldByteCount >= Self.maxHeldOutput else { return 0 }
+        return self.outputStreams.reduce(0) { $0 + self.quic.unacknowledgedByteCount(of: $1) }
     }
 
     private func acknowledged(_ id: StreamID) {

@@ -3,6 +3,7 @@ import NIOPosix
 
 /// Resolves a host name or address, on a thread that may block.
 func resolve(_ host: String, port: Int) async throws -> SocketAddress {
+    // What is no address is a name.
     if let address = try? SocketAddress(ipAddress: host, port: port) { return address }
     return try await NIOThreadPool.singleton.runIfActive {
         try SocketAddress.makeAddressResolvingHost(host, port: port)

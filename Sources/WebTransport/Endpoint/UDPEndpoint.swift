@@ -1,4 +1,5 @@
 import CUDPSocket
+import DequeModule
 import Logging
 import NIOCore
 import NIOPosix
@@ -19,8 +20,8 @@ final class UDPEndpoint {
     private var socket: UDPSocket
     private var channel: (any Channel)?
     private var localAddress: NetworkAddress
-    /// The other endpoints of a server by index, to hand over datagrams that the kernel gave to the wrong one.
-    var siblings: [UInt8: NIOLoopBound<UDPEndpoint>] = [:]
+    /// Those of a server's endpoints, by index. A client has none.
+    private let handovers: [DatagramHandover]
 
     private var connections: [ObjectIdentifier: PeerConnection] = [:]
     private var dirty: [PeerConnection] = []
@@ -36,7 +37,7 @@ final class UDPEndpoint {
     private var deadlines = DeadlineQueue<PeerConnection>()
     private var timer: (deadline: NIODeadline, callback: NIOScheduledCallback)?
     /// A run that the socket had no room for.
-    private var blockedRun: (bytes: [UInt8], path: NetworkPath, ecn: UInt8, segmentSize: Int)?
+    private var blockedRun: BlockedRun?
     private let scratch = UnsafeMutableRawBufferPointer.allocate(
         byteCount: QUIC.Connection.transmitBufferSize,
         alignment: 16
@@ -49,9 +50,24 @@ final class UDPEndpoint {
     /// Larger than any packet that this end lets a peer send on an ordinary path.
     private static let datagramSlot = 2048
 
+    private struct BlockedRun {
+        var bytes: [UInt8]
+        let path: NetworkPath
+        let ecn: UInt8
+        let segmentSize: Int
+
+        init(_ run: Transmit, from position: Int) {
+            self.bytes = Array(run.bytes[position...])
+            self.path = run.path
+            self.ecn = run.ecn
+            self.segmentSize = run.segmentSize
+        }
+    }
+
     init(
         eventLoop: any EventLoop,
         core: QUIC.Endpoint,
+        handovers: [DatagramHandover] = [],
         address: SocketAddress,
         sharing: UDPSocket.Sharing,
         logger: Logger,
@@ -59,6 +75,7 @@ final class UDPEndpoint {
     ) throws {
         self.eventLoop = eventLoop
         self.core = core
+        self.handovers = handovers
         self.logger = logger
         self.makeConnection = makeConnection
         self.socket = try UDPSocket(bindingTo: address, sharing: sharing)
@@ -94,9 +111,14 @@ final class UDPEndpoint {
                     throw ChannelError.unknownLocalAddress
                 }
                 self.localAddress = local
+                self.ownHandover?.attach(self)
                 return address
             }
             .nonisolated()
+    }
+
+    private var ownHandover: DatagramHandover? {
+        self.handovers.isEmpty ? nil : self.handovers[Int(self.core.index)]
     }
 
     // MARK: Receiving
@@ -137,16 +159,18 @@ final class UDPEndpoint {
             let bytes = UnsafeRawBufferPointer(rebasing: self.scratch[..<byteCount])
             _ = self.socket.send(Transmit(path: path, ecn: 0, bytes: bytes, segmentSize: byteCount))
         case .forward(let index):
-            guard let sibling = self.siblings[index] else { return }
             // A copy: the slice belongs to NIO's read buffer.
             let copy = ByteBuffer(bytes: datagram.readableBytesView)
-            sibling.eventLoop.execute {
-                sibling.value.receive(copy, on: path, ecn: ecn)
-                sibling.value.readCompleted()
-            }
+            self.handovers[Int(index)].offer(.init(datagram: copy, path: path, ecn: ecn))
         case .dropped:
             break
         }
+    }
+
+    func receiveHandedOver() {
+        guard let handover = self.ownHandover else { return }
+        for item in handover.takeAll() { self.receive(item.datagram, on: item.path, ecn: item.ecn) }
+        self.readCompleted()
     }
 
     /// A batch of datagrams is in: dispatch what they meant, and write behind the tasks which that resumes.
@@ -228,8 +252,8 @@ final class UDPEndpoint {
         }
         connection.prepareOutput()
         let result = connection.quic.transmit(at: now, using: self.scratch) { run in
-            guard self.socket.send(run) == .blocked else { return .sent }
-            self.blockedRun = (Array(run.bytes), run.path, run.ecn, run.segmentSize)
+            guard case .blocked(let sent) = self.socket.send(run) else { return .sent }
+            self.blockedRun = BlockedRun(run, from: sent)
             return .blocked
         }
         // Writing may have found an error.
@@ -251,10 +275,11 @@ final class UDPEndpoint {
         let outcome = run.bytes.withUnsafeBytes {
             self.socket.send(Transmit(path: run.path, ecn: run.ecn, bytes: $0, segmentSize: run.segmentSize))
         }
-        guard outcome == .blocked else {
+        guard case .blocked(let sent) = outcome else {
             self.blockedRun = nil
             return true
         }
+        self.blockedRun?.bytes.removeFirst(sent)
         self.isTurnScheduled = true
         let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
         self.eventLoop.scheduleTask(in: Self.retryDelay) { bound.value.turn() }
@@ -308,11 +333,11 @@ final class UDPEndpoint {
         }
     }
 
-    /// Waits until the peers have taken note of the ends of their sessions.
+    /// Waits until the peers have taken note of the ends of their sessions, and have the responses that are under way.
     func settled(within limit: TimeAmount) -> EventLoopFuture<Void> {
         let promise = self.eventLoop.makePromise(of: Void.self)
         let timeout = self.eventLoop.scheduleTask(in: limit) { promise.succeed() }
-        let futures = self.connections.values.flatMap { $0.settling.values.map(\.settled.futureResult) }
+        let futures = self.connections.values.map { $0.settled() }
         EventLoopFuture.andAllComplete(futures, on: self.eventLoop).whenComplete { _ in
             timeout.cancel()
             promise.succeed()
@@ -331,7 +356,7 @@ final class UDPEndpoint {
         for connection in self.connections.values { connection.dispatchEvents() }
         self.state = .closed
         self.blockedRun = nil
-        self.siblings.removeAll()
+        self.ownHandover?.detach()
         self.connections.removeAll()
         self.dirty.removeAll()
         self.deadlines = DeadlineQueue()

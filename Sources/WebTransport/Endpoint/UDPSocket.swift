@@ -11,14 +11,22 @@ import QUIC
 /// a microsecond or two cheaper for a lone packet.
 struct UDPSocket {
     let descriptor: CInt
-    /// Cleared for good when the kernel or the interface refuses segmented sends.
-    private var canSegment = true
+    /// Whether the kernel cuts a run into packets. Cleared for good when it cannot, or the interface's driver fails at it.
+    private var canSegment: Bool
     private(set) var statistics = Statistics()
 
     /// Counters only grow.
     struct Statistics {
         var sends = 0
         var failedSends = 0
+    }
+
+    /// What became of a run.
+    enum Outcome: Equatable {
+        /// Sent, or lost in a way that recovery covers.
+        case sent
+        /// The socket is full. The first bytes went out before.
+        case blocked(sentByteCount: Int)
     }
 
     /// Whether a port may have several sockets (SO_REUSEPORT).
@@ -36,6 +44,7 @@ struct UDPSocket {
         let result = address.withSockAddr { CUDPSocket_open($0, socklen_t($1), sharing == .joins ? 1 : 0) }
         guard result >= 0 else { throw IOError(errnoCode: -result, reason: "bind UDP \(address)") }
         self.descriptor = result
+        self.canSegment = CUDPSocket_can_segment(result) != 0
         guard sharing == .first else { return }
         let error = CUDPSocket_allow_sharing(result)
         guard error == 0 else {
@@ -44,34 +53,38 @@ struct UDPSocket {
         }
     }
 
-    /// Sends a run of packets.
-    /// - Returns: `blocked` when the socket has no room. All other failures are losses, which recovery covers.
-    mutating func send(_ run: Transmit) -> TransmitOutcome {
+    /// Sends a run of packets. A failure other than a full socket costs what failed, never the socket.
+    mutating func send(_ run: Transmit) -> Outcome {
         self.statistics.sends += 1
-        let isSegmented = run.bytes.count > run.segmentSize
-        guard isSegmented, !self.canSegment else {
-            switch self.send(run.bytes, segmentSize: run.segmentSize, run) {
-            case 0:
-                return .sent
-            case EAGAIN, ENOBUFS:
-                return .blocked
-            case EIO where isSegmented, EINVAL where isSegmented:
-                self.canSegment = false
-                return self.sendUnsegmented(run)
-            default:
-                self.statistics.failedSends += 1
-                return .sent
-            }
+        guard self.canSegment, run.bytes.count > run.segmentSize else { return self.sendOneByOne(run) }
+        switch self.send(run.bytes, segmentSize: run.segmentSize, run) {
+        case 0:
+            return .sent
+        case EAGAIN, ENOBUFS:
+            return .blocked(sentByteCount: 0)
+        case EIO:
+            // The interface cannot compute the checksums of what it would cut, and never will.
+            self.canSegment = false
+            return self.sendOneByOne(run)
+        case EINVAL:
+            // The segments are larger than this route's MTU. Others may be wider.
+            return self.sendOneByOne(run)
+        default:
+            self.statistics.failedSends += 1
+            return .sent
         }
-        return self.sendUnsegmented(run)
     }
 
-    private mutating func sendUnsegmented(_ run: Transmit) -> TransmitOutcome {
-        var rest = run.bytes[...]
-        while !rest.isEmpty {
-            let packet = UnsafeRawBufferPointer(rebasing: rest.prefix(run.segmentSize))
-            rest = rest.dropFirst(run.segmentSize)
-            if self.send(packet, segmentSize: packet.count, run) != 0 { self.statistics.failedSends += 1 }
+    private mutating func sendOneByOne(_ run: Transmit) -> Outcome {
+        var sent = 0
+        while sent < run.bytes.count {
+            let packet = UnsafeRawBufferPointer(rebasing: run.bytes[sent...].prefix(run.segmentSize))
+            switch self.send(packet, segmentSize: packet.count, run) {
+            case 0: break
+            case EAGAIN, ENOBUFS: return .blocked(sentByteCount: sent)
+            default: self.statistics.failedSends += 1
+            }
+            sent += packet.count
         }
         return .sent
     }

@@ -60,6 +60,9 @@ public final class WebTransportServer: Sendable {
         case never
     }
 
+    /// Connection IDs name the endpoint in one byte.
+    private static let maxEndpoints = 256
+
     /// The address that the server listens on.
     public let localAddress: SocketAddress
 
@@ -78,7 +81,8 @@ public final class WebTransportServer: Sendable {
     ) async throws -> WebTransportServer {
         let arrivals = Mailbox<WebTransportSession>(lowWatermark: 1, highWatermark: .max)
         let context = ServerContext(configuration: configuration, arrivals: arrivals.source, logger: logger)
-        let loops = Array(eventLoopGroup.makeIterator())
+        let loops = Array(eventLoopGroup.makeIterator().prefix(Self.maxEndpoints))
+        let handovers = loops.map { _ in DatagramHandover() }
         var server = ServerConfiguration(
             transport: configuration.transport.quic,
             identities: configuration.identities,
@@ -91,18 +95,24 @@ public final class WebTransportServer: Sendable {
             case .always: .always
             case .never: .never
             }
-        let secrets = EndpointSecrets()
+        let resetKey = try configuration.identities.current.secret(for: "apus stateless reset")
+        let secrets = EndpointSecrets(resetKey: resetKey)
         var address = try await resolve(configuration.host, port: configuration.port)
         var endpoints: [NIOLoopBound<UDPEndpoint>] = []
         do {
-            // Connection IDs name the endpoint in one byte.
-            for (index, loop) in loops.prefix(256).enumerated() {
+            for (index, loop) in loops.enumerated() {
                 let (server, wanted) = (server, address)
                 let (endpoint, bound) = try await loop.flatSubmit {
                     loop.makeCompletedFuture {
                         let endpoint = try UDPEndpoint(
                             eventLoop: loop,
-                            core: Endpoint(index: UInt8(index), secrets: secrets, server: server),
+                            core: Endpoint(
+                                index: UInt8(index),
+                                of: loops.count,
+                                secrets: secrets,
+                                server: server
+                            ),
+                            handovers: handovers,
                             address: wanted,
                             sharing: index > 0 ? .joins : loops.count > 1 ? .first : .none,
                             logger: logger
@@ -121,7 +131,6 @@ public final class WebTransportServer: Sendable {
                 "UDP port \(configuration.port) on \(configuration.host) cannot be used: \(error)"
             )
         }
-        await Self.introduce(endpoints)
         return WebTransportServer(
             localAddress: address,
             endpoints: endpoints,
@@ -148,16 +157,6 @@ public final class WebTransportServer: Sendable {
         self.logger = logger
     }
 
-    /// Tells each endpoint of the others, for datagrams that reach the wrong one.
-    private static func introduce(_ endpoints: [NIOLoopBound<UDPEndpoint>]) async {
-        let byIndex = Dictionary(
-            uniqueKeysWithValues: endpoints.enumerated().map { (UInt8($0.offset), $0.element) }
-        )
-        for endpoint in endpoints {
-            try? await endpoint.eventLoop.submit { endpoint.value.siblings = byIndex }.get()
-        }
-    }
-
     /// Serves until shutdown. Each session's handler is a task of its own; the session is closed when it returns, with
     /// code 0, or throws, with code 1. When this function returns all sessions have ended and the sockets are closed.
     public func run(handler: @escaping @Sendable (WebTransportSession) async throws -> Void) async {
@@ -177,8 +176,7 @@ public final class WebTransportServer: Sendable {
                 group.cancelAll()
             }
         } onCancel: {
-            self.arrivals.source.finish()
-            self.forEachEndpoint { $0.close(sessions: SessionClose(code: 0, reason: "server shutting down")) }
+            self.closeSessions()
         }
         for endpoint in self.endpoints {
             // It only ever succeeds.
@@ -204,16 +202,23 @@ public final class WebTransportServer: Sendable {
     }
 
     /// Begins to shut down in order: sessions are asked to finish (WT_DRAIN_SESSION), no new ones are accepted, and what is left
-    /// after the grace period is closed. `run` then returns.
+    /// after the grace period is closed. `run` then returns; without sessions it does so at once.
     public func beginGracefulShutdown() {
-        self.context.beginDraining()
         self.forEachEndpoint { $0.drainSessions() }
         // A closure that runs once, on any of the loops.
-        let loop = self.endpoints[0].eventLoop
-        loop.scheduleTask(in: self.configuration.gracePeriod) {
-            self.arrivals.source.finish()
-            self.forEachEndpoint { $0.close(sessions: SessionClose(code: 0, reason: "server shutting down")) }
+        let timeout = self.endpoints[0].eventLoop.scheduleTask(in: self.configuration.gracePeriod) {
+            self.closeSessions()
         }
+        self.context.sessions.beginDraining {
+            timeout.cancel()
+            self.closeSessions()
+        }
+    }
+
+    /// Closes what is left, and lets `run` come to its end.
+    private func closeSessions() {
+        self.arrivals.source.finish()
+        self.forEachEndpoint { $0.close(sessions: SessionClose(code: 0, reason: "server shutting down")) }
     }
 
     private func forEachEndpoint(_ work: @escaping @Sendable (UDPEndpoint) -> Void) {
