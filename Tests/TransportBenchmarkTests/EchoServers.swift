@@ -11,6 +11,8 @@ import WebTransport
 @testable import TransportBenchmark
 
 /// A WebTransport server and a WebSocket server on the same port number of the loopback, that echo.
+///
+/// They and their clients have loops of their own: what other tests do to theirs is not measured here.
 enum EchoServers {
     /// - Parameters:
     ///   - falsifying: the first byte of what comes back is changed.
@@ -18,16 +20,31 @@ enum EchoServers {
     static func run<Result: Sendable>(
         falsifying: Bool = false,
         swallowing: Int? = nil,
-        _ body: @Sendable (BenchmarkTarget) async throws -> Result
+        _ body: @Sendable (BenchmarkTarget, any EventLoop) async throws -> Result
+    ) async throws -> Result {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+        do {
+            let result = try await Self.run(on: group, Echo(isFalsifying: falsifying, swallowed: swallowing), body)
+            try await group.shutdownGracefully()
+            return result
+        } catch {
+            try await group.shutdownGracefully()
+            throw error
+        }
+    }
+
+    private static func run<Result: Sendable>(
+        on loops: MultiThreadedEventLoopGroup,
+        _ echo: Echo,
+        _ body: @Sendable (BenchmarkTarget, any EventLoop) async throws -> Result
     ) async throws -> Result {
         let identity = try DevelopmentCertificate(hosts: ["127.0.0.1"]).makeIdentity()
-        let (webTransport, webSocket) = try await Self.bind(IdentityStore(identity))
+        let (webTransport, webSocket) = try await Self.bind(IdentityStore(identity), on: loops)
         let target = try BenchmarkTarget(
             // A port and an address always make a URL.
             url: SessionURL("https://127.0.0.1:\(webTransport.localAddress.port!)")!,
             credentials: ClientCredentials(verification: .fingerprints([identity.fingerprint]))
         )
-        let echo = Echo(isFalsifying: falsifying, swallowed: swallowing)
         return try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await webTransport.run { try await echo.serve($0) } }
             group.addTask { try await webSocket.run { try await echo.serve($0) } }
@@ -35,19 +52,22 @@ enum EchoServers {
                 webTransport.beginGracefulShutdown()
                 webSocket.beginGracefulShutdown()
             }
-            return try await body(target)
+            return try await body(target, loops.next())
         }
     }
 
     /// The UDP port is free by choice of the system; the TCP port of the same number nearly always is too.
-    private static func bind(_ identities: IdentityStore) async throws -> (WebTransportServer, WebSocketServer) {
+    private static func bind(
+        _ identities: IdentityStore,
+        on loops: MultiThreadedEventLoopGroup
+    ) async throws -> (WebTransportServer, WebSocketServer) {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         var configuration = WebTransportServer.Configuration(host: "127.0.0.1", port: 0, identities: identities)
         configuration.gracePeriod = .milliseconds(100)
         for attempt in 1...10 {
             let webTransport = try await WebTransportServer.bind(
                 configuration: configuration,
-                eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+                eventLoopGroup: loops,
                 logger: logger
             )
             var tcp = WebSocketServerConfiguration(
@@ -61,7 +81,7 @@ enum EchoServers {
             do {
                 let webSocket = try await WebSocketServer.bind(
                     configuration: tcp,
-                    eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
+                    eventLoopGroup: loops,
                     logger: logger
                 )
                 return (webTransport, webSocket)

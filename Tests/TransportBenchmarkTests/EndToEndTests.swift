@@ -2,7 +2,6 @@ import Credentials
 import HTTPSemantics
 import Logging
 import NIOCore
-import NIOPosix
 import Testing
 import WebSocket
 import WebTransport
@@ -14,17 +13,15 @@ struct EndToEndTests {
     @Test("Every transport is measured, and nothing is lost on loopback")
     func everything() async throws {
         var settings = BenchmarkSettings()
-        // Other tests share the loops: late is not lost.
-        settings.datagramTimeout = .seconds(20)
         (settings.connections, settings.messages, settings.rounds) = (2, 40, 4)
         (settings.warmUp, settings.handshakes) = (2, 3)
         let asked = settings
         let progress = RecordedProgress()
-        let result = try await EchoServers.run { target in
+        let result = try await EchoServers.run { target, loop in
             try await Benchmark(
                 settings: asked,
                 target: target,
-                eventLoop: MultiThreadedEventLoopGroup.singleton.next()
+                eventLoop: loop
             ).run(progress: progress)
         }
         for family in SessionFamily.allCases {
@@ -45,11 +42,11 @@ struct EndToEndTests {
         settings.size = 20_000
         let asked = settings
         await #expect {
-            try await EchoServers.run { target in
+            try await EchoServers.run { target, loop in
                 try await Benchmark(
                     settings: asked,
                     target: target,
-                    eventLoop: MultiThreadedEventLoopGroup.singleton.next()
+                    eventLoop: loop
                 ).run(progress: RecordedProgress())
             }
         } throws: { ($0 as? BenchmarkError)?.code == .usage }
@@ -61,11 +58,11 @@ struct EndToEndTests {
         settings.transports = [transport]
         let asked = settings
         await #expect {
-            try await EchoServers.run(falsifying: true) { target in
+            try await EchoServers.run(falsifying: true) { target, loop in
                 try await Benchmark(
                     settings: asked,
                     target: target,
-                    eventLoop: MultiThreadedEventLoopGroup.singleton.next()
+                    eventLoop: loop
                 ).run(progress: RecordedProgress())
             }
         } throws: { ($0 as? BenchmarkError)?.code == .protocolViolation }
@@ -75,13 +72,13 @@ struct EndToEndTests {
     func loss() async throws {
         var settings = BenchmarkSettings()
         (settings.transports, settings.handshakes, settings.warmUp) = ([.webTransportDatagram], 0, 0)
-        (settings.messages, settings.rounds, settings.datagramTimeout) = (10, 1, .seconds(2))
+        (settings.messages, settings.rounds, settings.datagramTimeout) = (10, 1, .milliseconds(100))
         let asked = settings
-        let result = try await EchoServers.run(swallowing: 5) { target in
+        let result = try await EchoServers.run(swallowing: 5) { target, loop in
             try await Benchmark(
                 settings: asked,
                 target: target,
-                eventLoop: MultiThreadedEventLoopGroup.singleton.next()
+                eventLoop: loop
             ).run(progress: RecordedProgress())
         }
         let summary = Summary(try #require(result.roundTrips[.webTransportDatagram]))

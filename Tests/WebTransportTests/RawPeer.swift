@@ -27,7 +27,8 @@ final class RawPeer: ChannelInboundHandler {
     /// Whether the streams and settings of HTTP/3 are sent. Without them the server knows nothing of this client.
     private let sendsSettings: Bool
     private var isHTTP3Started = false
-    private var context: ChannelHandlerContext!
+    /// From `handlerAdded` to `handlerRemoved`: it holds this handler in turn.
+    private var context: ChannelHandlerContext?
     private var waiters: [() -> Bool] = []
     private var timer: Scheduled<Void>?
     private let scratch = UnsafeMutableRawBufferPointer.allocate(
@@ -84,6 +85,13 @@ final class RawPeer: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        self.timer?.cancel()
+        self.timer = nil
+        self.waiters.removeAll()
+    }
+
     func channelActive(context: ChannelHandlerContext) {
         do {
             // Loopback's addresses are those of the socket.
@@ -113,6 +121,7 @@ final class RawPeer: ChannelInboundHandler {
     func channelReadComplete(context: ChannelHandlerContext) { self.turn() }
 
     func turn() {
+        guard let context = self.context else { return }
         self.dispatch()
         if self.isHTTP3Started {
             // What goes wrong here shows in what the server does.
@@ -120,19 +129,19 @@ final class RawPeer: ChannelInboundHandler {
                 self.quic.write(output.bytes, to: StreamID(rawValue: output.streamID), finish: output.isFinal)
             }
         }
-        self.transmit()
+        self.transmit(context)
         self.dispatch()
         self.waiters.removeAll { $0() }
         self.timer?.cancel()
         guard !self.quic.isClosed, let deadline = self.quic.deadline else { return }
-        let bound = NIOLoopBound(self, eventLoop: self.context.eventLoop)
-        self.timer = self.context.eventLoop.scheduleTask(deadline: deadline) {
+        let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
+        self.timer = context.eventLoop.scheduleTask(deadline: deadline) {
             bound.value.quic.handleTimeout(at: .now())
             bound.value.turn()
         }
     }
 
-    private func transmit() {
+    private func transmit(_ context: ChannelHandlerContext) {
         while true {
             let result = self.quic.transmit(at: .now(), using: self.scratch) { run in
                 var rest = run.bytes[...]
@@ -140,7 +149,7 @@ final class RawPeer: ChannelInboundHandler {
                     let packet = ByteBuffer(bytes: rest.prefix(run.segmentSize))
                     rest = rest.dropFirst(run.segmentSize)
                     let envelope = AddressedEnvelope(remoteAddress: self.remote, data: packet)
-                    self.context.writeAndFlush(NIOAny(envelope), promise: nil)
+                    context.writeAndFlush(NIOAny(envelope), promise: nil)
                 }
                 return .sent
             }

@@ -64,15 +64,25 @@ public enum WebSocketClient {
         }
         let (channel, session): (any Channel, EventLoopFuture<WebSocketSession>)
         do {
-            (channel, session) = try await ClientBootstrap(group: eventLoopGroup)
+            let bootstrap = ClientBootstrap(group: eventLoopGroup)
                 .connectTimeout(configuration.connectTimeout)
                 .channelOption(.writeBufferWaterMark, value: WebSocketServer.writeBufferWatermark)
-                .connect(host: target.host, port: target.port) { [tls] channel in
-                    // Once for each address that is tried; only the one that connects first is used.
-                    channel.eventLoop.makeCompletedFuture {
-                        (channel, try Self.configure(channel, target, configuration, tls))
-                    }
+            // Once for each address that is tried; only the one that connects first is used.
+            let configure = { @Sendable [tls] (channel: any Channel) in
+                channel.eventLoop.makeCompletedFuture {
+                    (channel, try Self.configure(channel, target, configuration, tls))
                 }
+            }
+            // What is no address is a name. An address needs no resolver, which would cost a trip to another thread.
+            if let address = try? SocketAddress(ipAddress: target.host, port: target.port) {
+                (channel, session) = try await bootstrap.connect(to: address, channelInitializer: configure)
+            } else {
+                (channel, session) = try await bootstrap.connect(
+                    host: target.host,
+                    port: target.port,
+                    channelInitializer: configure
+                )
+            }
         } catch {
             throw Self.connectFailed(target, error)
         }
