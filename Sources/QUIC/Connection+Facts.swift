@@ -38,6 +38,11 @@ extension Connection {
         )
     }
 
+    /// Keying material that both ends can compute and nobody else (RFC 8446 § 7.5), once the handshake is complete.
+    package func exportKeyingMaterial(label: String, context: [UInt8], count: Int) throws(QUICError) -> [UInt8] {
+        try self.tls.export(label: label, context: context, count: count)
+    }
+
     /// Rotates the 1-RTT keys (RFC 9001 § 6).
     package func initiateKeyUpdate(at now: NIODeadline) throws(QUICError) {
         try check(

@@ -12,12 +12,6 @@ final class TLSSession {
     /// Keeps the identity alive while the session points at it.
     private let identity: ServerIdentity?
 
-    /// Only the suites of RFC 9001 § 5.3 that every QUIC peer has; no compatibility mode (§ 8.4). X25519 first: one
-    /// round trip with every browser, whose post-quantum share we do not take.
-    private static let priority =
-        "NORMAL:-VERS-ALL:+VERS-TLS1.3:-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305:-GROUP-ALL"
-        + ":+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1:%DISABLE_TLS13_COMPAT_MODE"
-
     static func server(_ configuration: ServerConfiguration) throws(QUICError) -> TLSSession {
         let identity = configuration.identities.current
         // Tickets are sent by hand once the handshake is complete: the automatic one would precede it.
@@ -70,7 +64,11 @@ final class TLSSession {
         self.connectionReference = .allocate(capacity: 1)
         self.connectionReference.initialize(to: ngtcp2_crypto_conn_ref())
         gnutls_session_set_ptr(session, self.connectionReference)
-        try self.checkTLS(gnutls_priority_set_direct(session, Self.priority, nil), "gnutls_priority_set_direct")
+        do {
+            try HandshakeParameters.shared(for: .quic).configure(session)
+        } catch {
+            throw QUICError(.tls, error.message)
+        }
         try self.offer(applicationProtocols)
     }
 
@@ -119,6 +117,27 @@ final class TLSSession {
     /// Sends a ticket for resumption (RFC 8446 § 4.6.1). A failure costs the client a full handshake next time.
     func sendTicket() {
         _ = gnutls_session_ticket_send(self.handle, 1, 0)
+    }
+
+    /// Keying material that both ends can compute and nobody else (RFC 8446 § 7.5).
+    func export(label: String, context: [UInt8], count: Int) throws(QUICError) -> [UInt8] {
+        var result: Int32 = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
+            result = context.withUnsafeBytes { context in
+                gnutls_prf_rfc5705(
+                    self.handle,
+                    label.utf8.count,
+                    label,
+                    context.count,
+                    context.baseAddress?.assumingMemoryBound(to: CChar.self),
+                    count,
+                    buffer.baseAddress.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: CChar.self) }
+                )
+            }
+            written = count
+        }
+        try self.checkTLS(result, "gnutls_prf_rfc5705")
+        return bytes
     }
 
     private func checkTLS(_ result: Int32, _ call: StaticString) throws(QUICError) {

@@ -52,8 +52,8 @@ final class TLSSession {
         try self.setApplicationProtocols(configuration.applicationProtocols, flags: 0)
     }
 
-    private init(flags: UInt32, role: Role, maximumVersion: TLSVersion) throws(TLSError) {
-        let priorities = try TLSPriorities.shared(upTo: maximumVersion)
+    private init(flags: UInt32, role: Role, maximumVersion: TLSVersion) throws {
+        let parameters = try HandshakeParameters.shared(for: maximumVersion == .tls12 ? .tls12 : .tls13Or12)
         var handle: gnutls_session_t?
         let options = flags | UInt32(GNUTLS_NONBLOCK.rawValue) | UInt32(GNUTLS_NO_SIGNAL.rawValue)
         let result = gnutls_init(&handle, options)
@@ -61,8 +61,7 @@ final class TLSSession {
         self.handle = handle
         self.role = role
         self.transport.attach(to: handle)
-        let priorityResult = gnutls_priority_set(handle, priorities.handle)
-        guard priorityResult == GNUTLS_E_SUCCESS else { throw Self.setUpFailed(priorityResult) }
+        parameters.configure(handle)
     }
 
     deinit { gnutls_deinit(self.handle) }

@@ -30,6 +30,31 @@ struct SessionTests {
         }
     }
 
+    @Test("Both ends export the same keying material, another for each label, context and session")
+    func keyingMaterial() async throws {
+        let ofServer = Handover<[UInt8]>()
+        try await Loopback.withServer { session in
+            ofServer.set(try await session.exportKeyingMaterial(label: "login", context: [1, 2], count: 48))
+            _ = try await session.closed
+        } _: { _, client in
+            let secret = try await client.withSession { session in
+                let secret = try await session.exportKeyingMaterial(label: "login", context: [1, 2], count: 48)
+                #expect(try await session.exportKeyingMaterial(label: "login", context: [1, 3], count: 48) != secret)
+                #expect(try await session.exportKeyingMaterial(label: "logi", context: [1, 2], count: 48) != secret)
+                await #expect(throws: WebTransportError.self) {
+                    try await session.exportKeyingMaterial(label: String(repeating: "l", count: 256), count: 1)
+                }
+                return secret
+            }
+            #expect(secret.count == 48)
+            #expect(try await ofServer.value == secret)
+            let other = try await client.withSession {
+                try await $0.exportKeyingMaterial(label: "login", context: [1, 2], count: 48)
+            }
+            #expect(other != secret)
+        }
+    }
+
     @Test("A refusal reaches the client with its status", arguments: [404, 429])
     func refusal(status: Int) async throws {
         try await Loopback.withServer { configuration in

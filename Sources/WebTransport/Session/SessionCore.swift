@@ -157,6 +157,22 @@ final class SessionCore {
         self.finish(end)
     }
 
+    func exportKeyingMaterial(label: String, context: [UInt8], count: Int) throws -> [UInt8] {
+        // draft-ietf-webtrans-http3 § 4.8: session ID, then label and context, each behind its length.
+        var fullContext = withUnsafeBytes(of: UInt64(self.id).bigEndian) { Array($0) }
+        fullContext += [UInt8(label.utf8.count)] + Array(label.utf8)
+        fullContext += [UInt8(context.count)] + context
+        do {
+            return try self.connection.quic.exportKeyingMaterial(
+                label: "EXPORTER-WebTransport",
+                context: fullContext,
+                count: count
+            )
+        } catch {
+            throw WebTransportError(.connectionClosed, error.message)
+        }
+    }
+
     // MARK: Ending
 
     /// The application closes the session: WT_CLOSE_SESSION, then FIN at once.

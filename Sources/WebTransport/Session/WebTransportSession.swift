@@ -95,6 +95,28 @@ public struct WebTransportSession: Sendable {
         WebTransportDatagrams(core: self.core, eventLoop: self.eventLoop)
     }
 
+    // MARK: Secrets
+
+    /// Keying material that both ends of this session can compute and nobody else (draft-ietf-webtrans-http3 § 4.8).
+    ///
+    /// - Parameters:
+    ///   - label: what it is for; at most 255 bytes of UTF-8.
+    ///   - context: what else it shall depend on; at most 255 bytes.
+    ///   - count: the number of bytes wanted, 1 to 8,160 (255 blocks of SHA-256, RFC 5869 § 2.3).
+    /// - Throws: `WebTransportError` with `invalidArgument`, or when the connection has ended.
+    public func exportKeyingMaterial(label: String, context: [UInt8] = [], count: Int) async throws -> [UInt8] {
+        guard label.utf8.count <= 255, context.count <= 255, (1...8160).contains(count) else {
+            throw WebTransportError(
+                .invalidArgument,
+                "keying material takes a label and a context of at most 255 bytes, and 1 to 8,160 bytes come of it"
+            )
+        }
+        let core = self.core
+        return try await self.eventLoop.submit {
+            try core.value.exportKeyingMaterial(label: label, context: context, count: count)
+        }.get()
+    }
+
     // MARK: The end
 
     /// Closes the session. The peer learns code and reason; all its streams are reset. Idempotent.
