@@ -1,7 +1,7 @@
 """A headless Firefox, driven through Marionette, the protocol that it speaks itself.
 
-Selenium needs geckodriver for it, which Debian does not have, and the Python client of Firefox needs modules that Python
-3.13 has removed. What the tests need of the protocol is little: JSON after its length.
+Selenium needs geckodriver for it, which Debian does not have, and the Python client of Firefox needs modules that
+Python 3.13 has removed. What the tests need of the protocol is little: JSON after its length.
 """
 
 from __future__ import annotations

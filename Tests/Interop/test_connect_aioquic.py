@@ -66,6 +66,8 @@ class Peer(QuicConnectionProtocol):
                     self.streams[item.stream_id] = self.streams.get(item.stream_id, b"") + item.data
                     if item.stream_ended:
                         self.finished.add(item.stream_id)
+                        # Nothing to answer, which the command waits for.
+                        self.send(item.stream_id, b"", end=True)
                 case DatagramReceived():
                     self.datagrams.append(item.data)
                     self.has_datagram.set()
