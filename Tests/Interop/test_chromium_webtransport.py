@@ -114,29 +114,44 @@ def test_server_opens_streams_of_both_kinds(run):
         assert numbers == list(range(numbers[0], numbers[0] + 5)), (kind, names)
 
 
-@pytest.mark.parametrize("code", [0, 7, 29, 30, 255, 4294967295])
-@pytest.mark.parametrize("signal", ["reset", "stop"])
-def test_server_signals_carry_their_application_code(run, signal, code):
-    """RESET_STREAM and STOP_SENDING map a 32-bit code into HTTP/3's range, which has holes from 30 on.
+CODES = [0, 7, 29, 30, 255, 4294967295]
 
-    One at a time, and over a few streams: Chromium sometimes closes a stream's pipe before it has passed the code on,
-    and then reports a NetworkError without one.
+# Opens twenty streams, one after another, and reports how each of them ended.
+SIGNALS = """
+    const session = await open(`/test/${args.signal}?code=${args.code}`);
+    const results = [];
+    while (results.length < 20) {
+        const stream = await session.createBidirectionalStream();
+        const writer = stream.writable.getWriter();
+        writer.write(bytes("to be refused")).catch(() => {});
+        results.push(await outcome(args.signal === "reset" ? stream.readable.getReader().read() : writer.closed));
+    }
+    session.close();
+    return results;
+"""
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_server_reset_carries_its_application_code(run, code):
+    """RESET_STREAM maps a 32-bit code into HTTP/3's range, which has holes from 30 on."""
+    for result in run(SIGNALS, signal="reset", code=code):
+        assert result["rejected"] == "WebTransportError", result
+        assert (result["source"], result["code"]) == ("stream", code)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_server_stop_carries_its_application_code(run, code):
+    """STOP_SENDING does as RESET_STREAM, but Chromium sometimes loses the code between its processes.
+
+    Measured with Chromium 156: for each of 300 streams the server's qlog has one STOP_SENDING frame, with the code; the
+    page saw it on 195 of them, and on the others a NetworkError without one. (Of 2,400 resets none was lost.) That the
+    server sends the code every time is proven by test_webtransport_aioquic.py.
     """
-    result = run("""
-        const session = await open(`/test/${args.signal}?code=${args.code}`);
-        let result;
-        for (let tries = 0; tries < 20 && result?.rejected !== "WebTransportError"; tries += 1) {
-            const stream = await session.createBidirectionalStream();
-            const writer = stream.writable.getWriter();
-            writer.write(bytes("to be refused")).catch(() => {});
-            result = await outcome(args.signal === "reset" ? stream.readable.getReader().read() : writer.closed);
-        }
-        session.close();
-        return result;
-    """, code=code, signal=signal)
-    assert result["rejected"] == "WebTransportError", result
-    assert result["source"] == "stream"
-    assert result["code"] == code
+    results = run(SIGNALS, signal="stop", code=code)
+    told = [result for result in results if result["rejected"] == "WebTransportError"]
+    assert told, results
+    assert {(result["source"], result["code"]) for result in told} == {("stream", code)}
+    assert {result["rejected"] for result in results} <= {"WebTransportError", "NetworkError"}
 
 
 def test_client_reset_leaves_the_session_usable(run):
