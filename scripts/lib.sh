@@ -1,5 +1,6 @@
 # Shared by scripts/run, scripts/test and .ci/run; sourced, with the repository as working directory.
 
+swift_version=6.3
 server_packages=(libngtcp2-dev libngtcp2-crypto-gnutls-dev libnghttp3-dev libgnutls28-dev pkg-config)
 
 # The same flags everywhere, so that nothing is built twice. The check holds the floors of Package.swift apart.
@@ -16,8 +17,12 @@ as_root() {
 }
 
 require_swift() {
-    command -v swift >/dev/null ||
-        fail 'Swift is missing: install Swift 6.3 from https://www.swift.org/install/linux/ and run this again.'
+    local version advice="install Swift $swift_version from https://www.swift.org/install/linux/ and run this again."
+    command -v swift >/dev/null || fail "Swift is missing: $advice"
+    # An unpacked toolchain without the packages it depends on says itself which library it misses.
+    version=$(swift --version | sed -n 's/.*Swift version \([0-9.]*[0-9]\).*/\1/p') || true
+    [ -n "$version" ] || fail 'Swift does not run: install the packages that https://www.swift.org/install/linux/ lists.'
+    printf '%s\n' "$swift_version" "$version" | sort -C -V || fail "Swift $version is too old: $advice"
 }
 
 is_installed() {
@@ -46,6 +51,9 @@ install_packages() {
         if ! is_installed "$package" || is_too_old "$package"; then wanted+=("$package"); fi
     done
     [ ${#wanted[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+        fail "There is no sudo: as root, run 'apt-get install ${wanted[*]}', then this again."
+    fi
     say "Installing ${wanted[*]}"
     as_root apt-get update -qq >&2
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >&2
