@@ -23,16 +23,20 @@ public struct DevelopmentIdentity: Sendable {
     /// Loads the certificate, or makes one when there is none or it is about to expire.
     /// - Parameter now: seconds since the epoch; nil is the system's clock.
     public func load(at now: Int64? = nil, logger: Logger) throws -> ServerIdentity {
+        guard FileManager.default.fileExists(atPath: self.certificateFile) else {
+            logger.info("Making a development certificate in \(self.directory).")
+            return try self.make(at: now)
+        }
         do {
             let identity = try ServerIdentity(
-                certificateFile: "\(self.directory)/\(DevelopmentCertificate.certificateFileName)",
+                certificateFile: self.certificateFile,
                 privateKeyFile: "\(self.directory)/\(DevelopmentCertificate.privateKeyFileName)",
                 at: now
             )
             if !self.needsRenewal(identity, at: now) { return identity }
             logger.info("The development certificate is about to expire; making a new one.")
         } catch {
-            logger.info("Making a development certificate in \(self.directory): \(error)")
+            logger.notice("The development certificate cannot be used and is replaced: \(error)")
         }
         return try self.make(at: now)
     }
@@ -47,6 +51,8 @@ public struct DevelopmentIdentity: Sendable {
         logger.notice("New development certificate, SHA-256 \(identity.fingerprint.hexadecimal).")
         return true
     }
+
+    private var certificateFile: String { "\(self.directory)/\(DevelopmentCertificate.certificateFileName)" }
 
     private func make(at now: Int64?) throws -> ServerIdentity {
         let certificate = try DevelopmentCertificate(hosts: self.hosts, at: now)

@@ -48,7 +48,7 @@ public struct DevelopmentCertificate: Sendable {
         let begin = (now ?? UnixTime.now) - Self.backdating
         let validity = Validity(notBefore: begin, notAfter: begin + Int64(days) * 86_400 - 1)
 
-        let key = try PrivateKey()
+        let key = try PrivateKey.make()
         let certificate = try X509Certificate()
         try certificate.describe(hosts: names, validity: validity, key: key)
         try certificate.sign(with: key)

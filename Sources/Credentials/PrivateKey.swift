@@ -4,8 +4,19 @@ import CGnuTLS
 final class PrivateKey {
     let handle: gnutls_x509_privkey_t
 
-    /// A new ECDSA key on P-256.
-    init() throws(CredentialsError) {
+    /// A new ECDSA key on P-256 that every other tool reads.
+    ///
+    /// GnuTLS 3.7 writes the scalar as a signed integer, with a zero octet in front when its highest bit is set and without
+    /// those in front that it has; RFC 5915 § 3 wants exactly 32. Every second key is written so, and strict readers refuse the
+    /// others: one is made until it fits.
+    static func make() throws(CredentialsError) -> PrivateKey {
+        while true {
+            let key = try PrivateKey()
+            if try key.isStrictlyEncoded { return key }
+        }
+    }
+
+    private init() throws(CredentialsError) {
         var handle: gnutls_x509_privkey_t?
         try check(gnutls_x509_privkey_init(&handle), "cannot make a private key")
         self.handle = handle!  // set whenever the call succeeds
@@ -22,7 +33,17 @@ final class PrivateKey {
 
     deinit { gnutls_x509_privkey_deinit(self.handle) }
 
-    /// PKCS #8 without encryption, which every other tool reads.
+    /// Whether GnuTLS writes the scalar as RFC 5915 § 3 wants it: behind the version, which is the INTEGER 1, as an OCTET
+    /// STRING of 32.
+    private var isStrictlyEncoded: Bool {
+        get throws(CredentialsError) {
+            let version: [UInt8] = [0x02, 0x01, 0x01]
+            let der = try self.export(GNUTLS_X509_FMT_DER)
+            return der.indices.contains { der[$0...].starts(with: version + [0x04, 0x20]) }
+        }
+    }
+
+    /// PKCS #8 without encryption.
     func exportPEM() throws(CredentialsError) -> String {
         String(decoding: try self.export(GNUTLS_X509_FMT_PEM), as: UTF8.self)
     }

@@ -30,6 +30,14 @@ extension Connection {
         self.enqueue(stream)
     }
 
+    /// Finds out whether the peer has stopped a stream on which nothing is being written: `stopSending` then says so. It
+    /// costs an empty frame (RFC 9000 § 19.8) in the next packet, since the library does not report STOP_SENDING.
+    package func probe(_ id: StreamID) {
+        guard self.isOpen, let stream = self.streams[id] else { return }
+        stream.isProbed = true
+        self.enqueue(stream)
+    }
+
     /// Bytes of a stream that are written but not acknowledged.
     package func unacknowledgedByteCount(of id: StreamID) -> Int {
         self.streams[id]?.buffer.heldByteCount ?? 0

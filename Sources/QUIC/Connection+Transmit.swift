@@ -205,6 +205,7 @@ extension Connection {
                 now.uptimeNanoseconds
             )
             if accepted >= 0 {
+                stream.isProbed = false
                 stream.buffer.sent(accepted)
                 if isFinal, accepted == offered { stream.fin = .sent }
             }
@@ -212,8 +213,10 @@ extension Connection {
             case NGTCP2_ERR_STREAM_DATA_BLOCKED:
                 self.block(stream)
             case NGTCP2_ERR_STREAM_SHUT_WR, NGTCP2_ERR_STREAM_NOT_FOUND:
-                stream.fin = .reset
-                self.events.append(.stopSending(stream.id, code: nil))
+                stream.fin = .stopped
+                // A unidirectional stream closes when the peer has acknowledged the reset that answers it: the code is
+                // worth that wait. The other half of a bidirectional one may stay open for ever.
+                if stream.id.direction == .bidirectional { self.events.append(.stopSending(stream.id, code: nil)) }
             case 0... where accepted < 0:
                 // The packet was full, or may not be sent yet: the stream keeps its place.
                 stream.isQueued = true

@@ -11,8 +11,8 @@ package enum ConnectionEvent {
     case streamReset(StreamID, code: UInt64)
     /// The peer gave up receiving (STOP_SENDING); the stream was reset with its code in answer (RFC 9000 § 3.5).
     ///
-    /// The library does not report the frame. It shows when more is to be sent, without its code, and at the latest when
-    /// the stream closes, with it.
+    /// The library does not report the frame. It shows when the stream closes, with its code; and before that, when more
+    /// is to be sent on a bidirectional one, without it.
     case stopSending(StreamID, code: UInt64?)
     /// Both directions have ended and all was acknowledged; the ID means nothing any more.
     case streamClosed(StreamID)

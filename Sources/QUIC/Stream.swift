@@ -7,6 +7,8 @@ final class Stream {
     var isQueued = false
     /// Whether flow control holds it up.
     var isBlocked = false
+    /// Whether an empty frame is to be written, to learn whether the peer has stopped the stream.
+    var isProbed = false
     /// A reset that waits until the first bytes of the stream have been acknowledged.
     var pendingReset: PendingReset?
 
@@ -15,6 +17,8 @@ final class Stream {
         case open
         case queued
         case sent
+        /// The peer has stopped it. Its code comes with the stream's close.
+        case stopped
         case reset
     }
 
@@ -33,6 +37,7 @@ final class Stream {
     var isStoppedByPeer: Bool {
         switch self.fin {
         case .open, .queued: true
+        case .stopped: true
         case .sent: self.buffer.acknowledgedOffset < self.buffer.sentOffset
         case .reset: false
         }
@@ -40,9 +45,9 @@ final class Stream {
 
     var hasSomethingToSend: Bool {
         switch self.fin {
-        case .open: self.buffer.hasUnsent
+        case .open: self.buffer.hasUnsent || self.isProbed
         case .queued: true
-        case .sent, .reset: false
+        case .sent, .stopped, .reset: false
         }
     }
 }

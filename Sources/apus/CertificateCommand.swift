@@ -36,7 +36,7 @@ struct CertificateCommand: AsyncParsableCommand {
             try certificate.write(to: self.output)
             print(
                 """
-                Wrote \(self.output)/development.pem and \(self.output)/development.key, valid for \(self.days) days.
+                Wrote \(self.output)/development.pem and \(self.output)/development.key, valid for \(self.days == 1 ? "1 day" : "\(self.days) days").
                 SHA-256 (hex):    \(certificate.fingerprint.hexadecimal)
                 SHA-256 (base64): \(certificate.fingerprint.base64)
                 """

@@ -17,10 +17,16 @@ enum CommandFailure {
         switch error {
         case is ExitCode, is ValidationError, is CleanExit:
             error
+        case let error as CredentialsError where error.code == .invalidRequest:
+            Self.report(error.message, EX_USAGE)
+        case let error as CredentialsError where error.code == .unwritable:
+            Self.report(error.message, EX_CANTCREAT)
         case let error as CredentialsError:
             Self.report(error.message, EX_NOINPUT)
         case let error as WebTransportError where error.code == .bindFailed:
             Self.report(error.message, EX_UNAVAILABLE)
+        case let error as WebTransportError where error.code == .unknownHost:
+            Self.report(error.message, EX_NOHOST)
         case let error as WebSocketError where error.code == .bindFailed:
             Self.report(error.message, EX_UNAVAILABLE)
         default:

@@ -78,6 +78,8 @@ struct ConnectCommand: AsyncParsableCommand {
             throw CommandFailure.report(error.message, EX_UNAVAILABLE)
         } catch let error as CredentialsError {
             throw CommandFailure.report(error.message, EX_UNAVAILABLE)
+        } catch let error as WebTransportError where error.code == .unknownHost {
+            throw CommandFailure.report(error)
         } catch let error as WebTransportError {
             throw CommandFailure.report(Self.sentence(for: error), EX_UNAVAILABLE)
         } catch let error as WebSocketError {

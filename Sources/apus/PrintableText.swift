@@ -5,7 +5,8 @@ enum PrintableText {
     /// The most bytes that are shown in hexadecimal.
     private static let hexadecimalLimit = 64
 
-    /// The bytes as text, with control characters but tabs written as `\u{1b}`; in hexadecimal when they are not UTF-8.
+    /// The bytes as text, with characters that steer a terminal written as `\u{1b}`; in hexadecimal when they are not
+    /// UTF-8.
     static func text(_ bytes: ByteBuffer) -> String {
         guard let text = String(validating: bytes.readableBytesView, as: UTF8.self) else {
             let shown = bytes.readableBytesView.prefix(Self.hexadecimalLimit).map(Self.hexadecimal).joined()
@@ -18,14 +19,24 @@ enum PrintableText {
     static func text(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control where scalar != "\t":
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            default:
+            if Self.isSafe(scalar) {
                 result.unicodeScalars.append(scalar)
+            } else {
+                result += "\\u{\(String(scalar.value, radix: 16))}"
             }
         }
         return result
+    }
+
+    /// Control characters move the cursor, format characters turn the direction of text around (Unicode UAX #9), and
+    /// separators end lines. Tabs are harmless, and emoji are held together by joiners.
+    private static func isSafe(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control: scalar == "\t"
+        case .format: scalar == "\u{200c}" || scalar == "\u{200d}"
+        case .lineSeparator, .paragraphSeparator: false
+        default: true
+        }
     }
 
     private static func hexadecimal(_ byte: UInt8) -> String {

@@ -20,7 +20,10 @@ struct StandardInputLines: AsyncSequence {
     /// Begins to read. To be made once in a program.
     init() {
         let (lines, continuation) = AsyncStream<ByteBuffer>.makeStream()
-        let room = DispatchSemaphore(value: Self.window)
+        // Not `value: window`: libdispatch traps when a semaphore ends with less than it began with, and lines may be
+        // left over.
+        let room = DispatchSemaphore(value: 0)
+        for _ in 0..<Self.window { room.signal() }
         (self.lines, self.room) = (lines, room)
         let thread = Thread {
             var line = ByteBuffer()

@@ -1,4 +1,5 @@
 import CGnuTLS
+import Foundation
 import Glibc
 import Testing
 
@@ -28,6 +29,16 @@ struct DevelopmentCertificateTests {
             return bytes
         }.value
         #expect(made.fingerprint.bytes == bytes)
+    }
+
+    @Test("The scalar of each key takes exactly 32 octets, as strict readers want it (RFC 5915 § 3)")
+    func scalar() throws {
+        for _ in 0..<20 {
+            let body = try PrivateKey.make().exportPEM().split(separator: "\n").dropFirst().dropLast().joined()
+            let der = try #require(Data(base64Encoded: body))
+            // ECPrivateKey begins with the INTEGER 1, and the scalar is the OCTET STRING behind it.
+            #expect(der.range(of: Data([0x02, 0x01, 0x01, 0x04, 0x20])) != nil)
+        }
     }
 
     @Test("The lifetime, with its beginning in the past, is within the days asked for", arguments: [1, 13, 14])

@@ -225,9 +225,6 @@ def test_a_stream_reset_by_the_server_is_told_with_its_code(server):
     assert "apus: [stream] the peer reset the stream with code 30" in result.stderr.splitlines()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="StandardInputLines' semaphore is freed below the value that it began with, which traps",
-)
 def test_a_close_by_the_server_while_lines_wait_is_no_crash(server):
     """Lines that nobody can send any more are dropped. Ten times, as how many wait is a race."""
     results = [connect_to(server, WEBTRANSPORT, "/close?code=7", lines=b"line\n" * 20) for _ in range(10)]

@@ -230,16 +230,7 @@ def end_with_stop_sending(protocol: Client, session: int) -> None:
     protocol.stop(session, H3_REQUEST_CANCELLED)
 
 
-unnoticed = pytest.mark.xfail(
-    strict=True,
-    raises=TimeoutError,
-    reason="ngtcp2 tells of STOP_SENDING only when the stream is written to next, which a session's is not",
-)
-
-
-@pytest.mark.parametrize("end", [
-    end_with_capsule, end_with_fin, end_with_reset, pytest.param(end_with_stop_sending, marks=unnoticed),
-])
+@pytest.mark.parametrize("end", [end_with_capsule, end_with_fin, end_with_reset, end_with_stop_sending])
 def test_all_streams_go_when_the_session_ends(server: Server, end: Callable[[Client, int], None]) -> None:
     """§ 6: however the CONNECT stream ends, both halves of every stream are given up with WT_SESSION_GONE.
 

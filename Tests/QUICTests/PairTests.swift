@@ -135,8 +135,46 @@ struct PairTests {
         #expect(codes == [77])
     }
 
-    @Test("STOP_SENDING reaches the sender with its code")
-    func stopSending() throws {
+    private static func stops(_ events: [ConnectionEvent], of id: StreamID) -> [UInt64?] {
+        events.flatMap { event -> [UInt64?] in if case .stopSending(id, let code) = event { [code] } else { [] } }
+    }
+
+    @Test("STOP_SENDING of a unidirectional stream reaches the sender once, with its code")
+    func stopUnidirectional() throws {
+        let pair = try Pair()
+        try #require(pair.run { $0.isEstablished })
+        let id = try pair.clientConnection.openStream(.unidirectional)
+        pair.clientConnection.write(ByteBuffer(string: "x"), to: id)
+        #expect(pair.run { !Pair.received($0.serverEvents, on: id).bytes.isEmpty })
+        pair.serverConnection!.stopSending(id, code: 9)
+        pair.run(for: .milliseconds(15))
+        pair.clientConnection.write(ByteBuffer(string: "y"), to: id)
+        pair.run(for: .seconds(2))
+        #expect(Self.stops(pair.clientEvents, of: id) == [9])
+    }
+
+    @Test("A probe finds out that the peer has stopped a stream, and changes nothing else")
+    func probe() throws {
+        let pair = try Pair()
+        try #require(pair.run { $0.isEstablished })
+        let id = try pair.clientConnection.openStream(.bidirectional)
+        pair.clientConnection.write(ByteBuffer(string: "x"), to: id)
+        pair.clientConnection.probe(id)
+        #expect(pair.run { !Pair.received($0.serverEvents, on: id).bytes.isEmpty })
+        pair.clientConnection.probe(id)
+        pair.run(for: .seconds(1))
+        #expect(Self.stops(pair.clientEvents, of: id) == [])
+        pair.serverConnection!.stopSending(id, code: 9)
+        pair.run(for: .seconds(1))
+        #expect(Self.stops(pair.clientEvents, of: id) == [])
+        pair.clientConnection.probe(id)
+        pair.run(for: .seconds(1))
+        #expect(Self.stops(pair.clientEvents, of: id) == [nil])
+        #expect(Pair.received(pair.serverEvents, on: id).bytes == Array("x".utf8))
+    }
+
+    @Test("STOP_SENDING of a bidirectional stream shows when more is to be sent, and with its code at the stream's end")
+    func stopBidirectional() throws {
         let pair = try Pair()
         try #require(pair.run { $0.isEstablished })
         let id = try pair.clientConnection.openStream(.bidirectional)
@@ -147,9 +185,7 @@ struct PairTests {
         pair.clientConnection.write(ByteBuffer(string: "y"), to: id)
         pair.serverConnection!.write(ByteBuffer(), to: id, finish: true)
         pair.run(for: .seconds(2))
-        let codes = pair.clientEvents.compactMap { if case .stopSending(id, let code) = $0 { code } else { nil } }
-        // First without its code, when there is more to send; the code comes with the end of the stream.
-        #expect(codes.first == .some(nil))
+        #expect(Self.stops(pair.clientEvents, of: id) == [nil, 9])
         #expect(Pair.received(pair.serverEvents, on: id).bytes == Array("x".utf8))
     }
 

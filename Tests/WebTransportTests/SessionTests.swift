@@ -67,6 +67,25 @@ struct SessionTests {
         }
     }
 
+    @Test("A session that is refused takes up no place")
+    func refusalTakesNoPlace() async throws {
+        try await Loopback.withServer { configuration in
+            configuration.maxSessions = 1
+            configuration.admission = { request in
+                request.path == "/" ? .accept() : .refuse(.notFound, reason: "not here")
+            }
+        } handler: { _ in
+        } _: { _, client in
+            for _ in 0..<3 {
+                let error = await #expect(throws: WebTransportError.self) {
+                    try await client.withSession("/elsewhere") { _ in }
+                }
+                #expect(error?.status == .notFound)
+            }
+            try await client.withSession { _ in }
+        }
+    }
+
     @Test("A foreign origin gets 403; the same host and listed origins get in")
     func origins() async throws {
         try await Loopback.withServer { configuration in

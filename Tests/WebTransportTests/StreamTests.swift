@@ -86,6 +86,7 @@ struct StreamTests {
                     failure = error
                 }
                 #expect(failure?.code == .streamStopped)
+                #expect(failure?.applicationCode == 7)
             }
         }
     }

@@ -169,7 +169,9 @@ export class Plot {
         svg("path", { class: "grid", d: `M${box.left} ${at}H${box.right}` }),
         svg("text", { x: box.left - 8, y: at + 4, "text-anchor": "end" }, tickDuration(tick)));
     }
-    const depths = [0, depthAtShare(0.5), ...Array.from({ length: deepest }, (_, index) => index + 1)];
+    // On a narrow screen the label of the median would run into that of the minimum.
+    const median = narrow ? [] : [depthAtShare(0.5)];
+    const depths = [0, ...median, ...Array.from({ length: deepest }, (_, index) => index + 1)];
     for (const depth of depths) {
       const at = Math.round(x(depth)) + 0.5;
       const anchor = depth === 0 ? "start" : depth === deepest && narrow ? "end" : "middle";

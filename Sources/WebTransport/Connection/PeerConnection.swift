@@ -51,6 +51,9 @@ final class PeerConnection {
     private(set) var isDraining = false
     /// Whether a stream or datagram of a session has arrived.
     var hasCarriedTraffic = false
+    /// Whether packets have come in since events were last dispatched.
+    var hasReceived = false
+    private var lastProbe: NIODeadline?
 
     /// A request with what followed it on its stream.
     struct HeldRequest {
@@ -77,6 +80,8 @@ final class PeerConnection {
     /// Bytes of a connection that may wait for acknowledgement before every writer is suspended: a thousand streams of a
     /// client that acknowledges nothing must not cost a thousand times the watermark of one.
     private static let maxHeldByStreams = 16 << 20
+    /// An empty frame a second is next to nothing, and a session that nobody reads lives as long at most.
+    private static let probeInterval = TimeAmount.seconds(1)
     /// Time for a page to open its next session, or to fetch its next resource.
     private static let lingerTime = TimeAmount.seconds(5)
     /// Time for a connection's first session, or between requests for resources.
@@ -169,6 +174,23 @@ final class PeerConnection {
                 self.fail(error)
             }
         }
+        if self.hasReceived {
+            self.hasReceived = false
+            self.probeSessions()
+        }
+    }
+
+    /// A peer that stops a CONNECT stream has ended the session, which would show only when something is next written on
+    /// it. Packets that come in may have said so.
+    private func probeSessions() {
+        guard self.quic.isOpen, !self.sessions.isEmpty else { return }
+        let now = NIODeadline.now()
+        if let last = self.lastProbe {
+            // The acknowledgement of one probe must not lead to the next.
+            guard now - last >= max(Self.probeInterval, self.quic.pathStatistics.smoothedRoundTrip * 4) else { return }
+        }
+        self.lastProbe = now
+        for session in self.sessions.keys { self.quic.probe(StreamID(rawValue: session)) }
     }
 
     private func dispatch(_ event: ConnectionEvent) throws(HTTP3Error) {

@@ -152,7 +152,9 @@ final class UDPEndpoint {
         }
         switch disposition {
         case .delivered(let connection):
-            if let owner = self.connections[ObjectIdentifier(connection)] { self.markDirty(owner) }
+            guard let owner = self.connections[ObjectIdentifier(connection)] else { return }
+            owner.hasReceived = true
+            self.markDirty(owner)
         case .accepted(let connection):
             self.adopt(self.makeConnection(connection, self))
         case .respond(let byteCount):

@@ -6,7 +6,7 @@ public struct WebTransportError: Error, Sendable {
     public struct Code: Hashable, Sendable {
         private enum Value: Hashable {
             case sessionClosed, connectionClosed, streamReset, streamStopped, streamFinished, refused
-            case notSupported, timedOut, invalidURL, bindFailed, invalidArgument
+            case notSupported, timedOut, invalidURL, bindFailed, invalidArgument, unknownHost
         }
         private let value: Value
         private init(_ value: Value) { self.value = value }
@@ -29,6 +29,8 @@ public struct WebTransportError: Error, Sendable {
         public static var timedOut: Self { Self(.timedOut) }
         /// The text is not an https URL.
         public static var invalidURL: Self { Self(.invalidURL) }
+        /// The host's name cannot be resolved.
+        public static var unknownHost: Self { Self(.unknownHost) }
         /// An argument is out of its range.
         public static var invalidArgument: Self { Self(.invalidArgument) }
         /// A server's address or port cannot be had.
