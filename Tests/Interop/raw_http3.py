@@ -182,6 +182,18 @@ class HTTP3Peer(Peer):
         stream = self.server_stream(CONTROL_STREAM)
         return [] if stream is None else take_frames(stream.data[1:])
 
+    def settings(self) -> dict[int, int]:
+        """What the server's SETTINGS say, of which each is said once."""
+        self.until(self.control_frames)
+        kind, payload = self.control_frames()[0]
+        assert kind == SETTINGS
+        buffer = Buffer(data=payload)
+        pairs = []
+        while not buffer.eof():
+            pairs.append((buffer.pull_uint_var(), buffer.pull_uint_var()))
+        assert len(dict(pairs)) == len(pairs), f"a setting twice: {pairs}"
+        return dict(pairs)
+
     # WebTransport
 
     def session(self, path: str = "/echo", *more: tuple[str, str], protocol: str = "webtransport") -> int:

@@ -151,6 +151,13 @@ def ours(cause: str) -> pytest.MarkDecorator:
     return pytest.mark.xfail(raises=pytest.fail.Exception, strict=True, reason=cause)
 
 
+def rules(table: list[tuple], marks: dict[str, pytest.MarkDecorator] | None = None) -> list[object]:
+    """A table as parameters, each row under the rule's name, which is its first column."""
+    marks = marks or {}
+    assert marks.keys() <= {row[0] for row in table}
+    return [pytest.param(*row, id=row[0], marks=marks.get(row[0], ())) for row in table]
+
+
 _OLD_LIBRARY = _links_old_library()
 
 

@@ -10,7 +10,7 @@ import pytest
 from aioquic.tls import Epoch
 
 from raw_quic import (
-    GOES_ON, QUIC_TRANSPORT_PARAMETERS, OneOf, Peer, expect, librarys, ours, quic_error, random_id, varint,
+    GOES_ON, QUIC_TRANSPORT_PARAMETERS, OneOf, Peer, expect, librarys, ours, quic_error, random_id, rules, varint,
 )
 from server import Server
 
@@ -70,16 +70,10 @@ IN_1RTT = [
 ]
 
 
-def cases(table: list[tuple], marks: dict[str, pytest.MarkDecorator] | None = None) -> list[object]:
-    """The rules of a table as parameters, each under its own name."""
-    marks = marks or {}
-    return [pytest.param(*case, id=case[0], marks=marks.get(case[0], ())) for case in table]
-
-
 RESET_OF_SEND_ONLY = librarys("ngtcp2 says PROTOCOL_VIOLATION, which RFC 9000 § 11 allows in any place", mended=False)
 
 
-@pytest.mark.parametrize("rule, sent, frames, error", cases(IN_1RTT, {"RFC 9000 § 19.4": RESET_OF_SEND_ONLY}))
+@pytest.mark.parametrize("rule, sent, frames, error", rules(IN_1RTT, {"RFC 9000 § 19.4": RESET_OF_SEND_ONLY}))
 def test_an_illegal_frame_in_1rtt_closes_the_connection(
     server: Server, rule: str, sent: str, frames: bytes, error: str | tuple[str, ...]
 ) -> None:
@@ -121,7 +115,7 @@ IN_HANDSHAKE = [
 ]
 
 
-@pytest.mark.parametrize("rule, sent, frames, bits, error", cases(IN_HANDSHAKE))
+@pytest.mark.parametrize("rule, sent, frames, bits, error", rules(IN_HANDSHAKE))
 def test_an_illegal_handshake_packet_closes_the_connection(
     server: Server, rule: str, sent: str, frames: bytes, bits: int, error: str
 ) -> None:
@@ -151,7 +145,7 @@ PARAMETERS = [
 ]
 
 
-@pytest.mark.parametrize("rule, sent, parameters", cases(PARAMETERS))
+@pytest.mark.parametrize("rule, sent, parameters", rules(PARAMETERS))
 def test_an_illegal_transport_parameter_closes_the_connection(
     server: Server, rule: str, sent: str, parameters: dict[int, bytes | None]
 ) -> None:
@@ -176,7 +170,7 @@ MISSING = [
     "GnuTLS does not miss the extension, and nobody asks whether it came: with the 1-RTT key PeerConnection.startHTTP3 "
     "fails to open streams, for want of the limits in it, and closes with an HTTP/3 code before the handshake is complete"
 )
-@pytest.mark.parametrize("rule, sent, extensions", cases(MISSING))
+@pytest.mark.parametrize("rule, sent, extensions", rules(MISSING))
 def test_a_hello_without_transport_parameters_is_refused(
     server: Server, rule: str, sent: str, extensions: object
 ) -> None:
