@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pylsqpack
 from aioquic.buffer import Buffer, BufferReadError
 
-from raw_quic import Close, Peer, Stream, varint
+from raw_quic import Peer, Stream, varint
+from rules import Close
 from server import Server
 
 DATA, HEADERS, CANCEL_PUSH, SETTINGS, PUSH_PROMISE, GOAWAY, MAX_PUSH_ID = 0x00, 0x01, 0x03, 0x04, 0x05, 0x07, 0x0D
@@ -213,14 +214,31 @@ class HTTP3Peer(Peer):
         self.send(stream, wt_header(session, unidirectional) + data, end)
         return stream
 
+    def echo_of(self, stream: int, session: int) -> bytes | str:
+        """What /echo makes of a finished stream, on its other half or on a unidirectional stream of the server's."""
+        header = wt_header(session, unidirectional=True)
+
+        def answer() -> bytes | None:
+            if stream % 4 == 0:
+                state = self.streams[stream]
+                return state.data if state.is_finished else None
+            for number, state in self.streams.items():
+                if number % 4 == 3 and state.is_finished and state.data.startswith(header):
+                    return state.data.removeprefix(header)
+            return None
+
+        self.until(lambda: self.closed or answer() is not None, timeout=3)
+        echoed = answer()
+        return echoed if echoed is not None else str(self.closed or self.silence)
+
     def session_outcome(self, session: int) -> object:
         """Whether the session still echoes; else how it ended."""
         probe = b"still here? %d" % len(self.datagrams)
-        self.send_datagram(http_datagram(session, probe))
+        echo = http_datagram(session, probe)
+        self.send_datagram(echo)
         state = self.streams[session]
         self.until(
-            lambda: self.closed or state.aborted or state.is_finished or http_datagram(session, probe) in self.datagrams,
-            timeout=3,
+            lambda: self.closed or state.aborted or state.is_finished or echo in self.datagrams, timeout=3
         )
         if self.closed is not None:
             return self.closed
@@ -228,7 +246,7 @@ class HTTP3Peer(Peer):
             return state.aborted
         if state.is_finished:
             return "the session ends in order"
-        return SESSION_GOES_ON if http_datagram(session, probe) in self.datagrams else self.silence
+        return SESSION_GOES_ON if echo in self.datagrams else self.silence
 
 
 SESSION_GOES_ON = "the session goes on"

@@ -1,7 +1,7 @@
 """A QUIC client that breaks rules on purpose: any frame, any transport parameter, at any encryption level.
 
 aioquic does the honest part (TLS, acknowledgements, retransmission); what is illegal is built here by hand and goes out
-in a packet of its own. `expect` is the one place where a rule is judged.
+in a packet of its own.
 """
 
 from __future__ import annotations
@@ -10,13 +10,11 @@ import os
 import select
 import socket
 import ssl
-import subprocess
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import pytest
 from aioquic.buffer import Buffer, encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
@@ -31,92 +29,10 @@ from aioquic.quic.events import (
 )
 from aioquic.tls import Epoch, ExtensionType, SessionTicket
 
-from server import Server, binary
+from rules import GOES_ON, Abort, Close
+from server import Server
 
 TIMEOUT = 10.0
-
-TRANSPORT_ERRORS = {
-    0x00: "NO_ERROR", 0x01: "INTERNAL_ERROR", 0x02: "CONNECTION_REFUSED", 0x03: "FLOW_CONTROL_ERROR",
-    0x04: "STREAM_LIMIT_ERROR", 0x05: "STREAM_STATE_ERROR", 0x06: "FINAL_SIZE_ERROR", 0x07: "FRAME_ENCODING_ERROR",
-    0x08: "TRANSPORT_PARAMETER_ERROR", 0x09: "CONNECTION_ID_LIMIT_ERROR", 0x0A: "PROTOCOL_VIOLATION",
-    0x0B: "INVALID_TOKEN", 0x0C: "APPLICATION_ERROR", 0x0D: "CRYPTO_BUFFER_EXCEEDED", 0x0E: "KEY_UPDATE_ERROR",
-    0x0F: "AEAD_LIMIT_REACHED", 0x10: "NO_VIABLE_PATH", 0x100 + 10: "TLS alert unexpected_message",
-    0x100 + 109: "TLS alert missing_extension", 0x100 + 120: "TLS alert no_application_protocol",
-}
-HTTP3_ERRORS = {
-    0x33: "H3_DATAGRAM_ERROR", 0x100: "H3_NO_ERROR", 0x101: "H3_GENERAL_PROTOCOL_ERROR", 0x102: "H3_INTERNAL_ERROR",
-    0x103: "H3_STREAM_CREATION_ERROR", 0x104: "H3_CLOSED_CRITICAL_STREAM", 0x105: "H3_FRAME_UNEXPECTED",
-    0x106: "H3_FRAME_ERROR", 0x107: "H3_EXCESSIVE_LOAD", 0x108: "H3_ID_ERROR", 0x109: "H3_SETTINGS_ERROR",
-    0x10A: "H3_MISSING_SETTINGS", 0x10B: "H3_REQUEST_REJECTED", 0x10C: "H3_REQUEST_CANCELLED",
-    0x10D: "H3_REQUEST_INCOMPLETE", 0x10E: "H3_MESSAGE_ERROR", 0x10F: "H3_CONNECT_ERROR",
-    0x110: "H3_VERSION_FALLBACK", 0x200: "QPACK_DECOMPRESSION_FAILED", 0x201: "QPACK_ENCODER_STREAM_ERROR",
-    0x202: "QPACK_DECODER_STREAM_ERROR", 0x170D7B68: "WT_SESSION_GONE", 0x3994BD84: "WT_BUFFERED_STREAM_REJECTED",
-}
-
-
-@dataclass(frozen=True)
-class Close:
-    """A CONNECTION_CLOSE frame: of QUIC itself (0x1c), or of HTTP/3 (0x1d)."""
-
-    code: int
-    is_application: bool
-    reason: str = field(default="", compare=False)
-
-    def __str__(self) -> str:
-        names = HTTP3_ERRORS if self.is_application else TRANSPORT_ERRORS
-        layer = "HTTP/3" if self.is_application else "QUIC"
-        reason = f", saying {self.reason!r}" if self.reason else ""
-        return f"CONNECTION_CLOSE of {layer} with {names.get(self.code, 'an unknown code')} ({self.code:#x}){reason}"
-
-
-@dataclass(frozen=True)
-class Abort:
-    """RESET_STREAM or STOP_SENDING. A stream error may come as either (RFC 9114 § 8)."""
-
-    code: int
-
-    def __str__(self) -> str:
-        return f"the stream aborted with {HTTP3_ERRORS.get(self.code, 'an unknown code')} ({self.code:#x})"
-
-
-class OneOf:
-    """Several outcomes that a rule leaves to the receiver."""
-
-    def __init__(self, *outcomes: object) -> None:
-        self._outcomes = outcomes
-
-    def __eq__(self, other: object) -> bool:
-        return other in self._outcomes
-
-    def __str__(self) -> str:
-        return ", or ".join(map(str, self._outcomes))
-
-
-def quic_error(name: str) -> Close:
-    return Close(_code(TRANSPORT_ERRORS, name), is_application=False)
-
-
-def http3_error(name: str) -> Close:
-    return Close(_code(HTTP3_ERRORS, name), is_application=True)
-
-
-def stream_error(name: str) -> Abort:
-    return Abort(_code(HTTP3_ERRORS, name))
-
-
-def _code(names: dict[int, str], name: str) -> int:
-    return next(code for code, candidate in names.items() if candidate == name)
-
-
-# What comes when a connection survives: an answer to something that was sent afterwards.
-GOES_ON = "the connection goes on"
-
-
-def expect(rule: str, sent: str, expected: object, came: object) -> None:
-    """Fails with the rule, what was sent, what was expected and what came."""
-    if came != expected:
-        pytest.fail(f"\nrule:     {rule}\nsent:     {sent}\nexpected: {expected}\ncame:     {came}", pytrace=False)
-
 
 varint = encode_uint_var
 
@@ -124,41 +40,6 @@ varint = encode_uint_var
 def long_varint(value: int) -> bytes:
     """The longest of the encodings that RFC 9000 § 16 allows for a value."""
     return (value | 3 << 62).to_bytes(8, "big")
-
-
-def _links_old_library() -> bool:
-    """Whether the server under test runs on ngtcp2 0.12 (libngtcp2.so.9), which breaks rules that later ones keep."""
-    try:
-        listing = subprocess.run(["ldd", binary()], capture_output=True, text=True, check=False).stdout
-    except OSError:
-        return False
-    return "libngtcp2.so.9 " in listing
-
-
-def librarys(reason: str, *, mended: bool) -> pytest.MarkDecorator:
-    """Marks a rule that ngtcp2 0.12 or nghttp3 0.8 breaks; `mended`: later releases, such as Debian 13's, keep it.
-
-    NOT-APPLICABLE.md says why, and who would need it.
-    """
-    return pytest.mark.xfail(
-        _OLD_LIBRARY or not mended, raises=pytest.fail.Exception, strict=True,
-        reason=f"the library's: {reason}; see NOT-APPLICABLE.md"
-    )
-
-
-def ours(cause: str) -> pytest.MarkDecorator:
-    """Marks a rule that our server breaks, until it is mended."""
-    return pytest.mark.xfail(raises=pytest.fail.Exception, strict=True, reason=cause)
-
-
-def rules(table: list[tuple], marks: dict[str, pytest.MarkDecorator] | None = None) -> list[object]:
-    """A table as parameters, each row under the rule's name, which is its first column."""
-    marks = marks or {}
-    assert marks.keys() <= {row[0] for row in table}
-    return [pytest.param(*row, id=row[0], marks=marks.get(row[0], ())) for row in table]
-
-
-_OLD_LIBRARY = _links_old_library()
 
 
 class RawConnection(QuicConnection):
@@ -176,6 +57,7 @@ class RawConnection(QuicConnection):
         self._make_extensions = extensions
         self.peer_close: Close | None = None
         self.peer_parameters: dict[int, bytes] = {}
+        self.path_responses: list[bytes] = []
 
     def _serialize_transport_parameters(self) -> bytes:
         parameters = parse_parameters(super()._serialize_transport_parameters())
@@ -201,6 +83,10 @@ class RawConnection(QuicConnection):
         event = self._close_event
         if self.peer_close is None:
             self.peer_close = Close(event.error_code, event.frame_type is None, event.reason_phrase)
+
+    def _handle_path_response_frame(self, context: object, frame_type: int, buf: Buffer) -> None:
+        # aioquic ends the connection over an answer to a challenge that it has not sent itself.
+        self.path_responses.append(buf.pull_bytes(8))
 
     def can_send(self, epoch: Epoch) -> bool:
         return epoch in self._cryptos and self._cryptos[epoch].send.is_valid()
@@ -400,6 +286,10 @@ class Peer:
         self._pings += 1
         self.quic.send_ping(self._pings)
         wanted = self._pings
+        self.transmit()
+        if self.closed is None:
+            # The second packet in a row is acknowledged without delay (RFC 9000 § 13.2.2).
+            self.send_frames(b"\x01")
         return self.until(lambda: self.closed is not None or self._acknowledged_pings >= wanted)
 
     @property

@@ -9,9 +9,8 @@ from __future__ import annotations
 import pytest
 from aioquic.tls import Epoch
 
-from raw_quic import (
-    GOES_ON, QUIC_TRANSPORT_PARAMETERS, OneOf, Peer, expect, librarys, ours, quic_error, random_id, rules, varint,
-)
+from raw_quic import QUIC_TRANSPORT_PARAMETERS, Peer, random_id, varint
+from rules import GOES_ON, OneOf, expect, librarys, ours, quic_error, rules
 from server import Server
 
 BEYOND_STREAMS = varint((1 << 60) + 1)
@@ -66,6 +65,10 @@ IN_1RTT = [
      new_connection_id(8, 0, b""), "FRAME_ENCODING_ERROR"),
     ("RFC 9000 § 19.15 (long ID)", "NEW_CONNECTION_ID with an ID of 21 bytes",
      new_connection_id(8, 0, bytes(21)), "FRAME_ENCODING_ERROR"),
+    ("RFC 9000 § 5.1.1", "8 connection IDs at once, where 7 are allowed",
+     b"".join(new_connection_id(number, 0, random_id()) for number in range(100, 108)), "CONNECTION_ID_LIMIT_ERROR"),
+    ("RFC 9000 § 19.15 (another ID)", "NEW_CONNECTION_ID 100 twice, with different IDs",
+     new_connection_id(100, 100, random_id()) + new_connection_id(100, 100, random_id()), "PROTOCOL_VIOLATION"),
     ("RFC 9000 § 19.20", "HANDSHAKE_DONE", b"\x1e", "PROTOCOL_VIOLATION"),
 ]
 
@@ -84,9 +87,9 @@ def test_an_illegal_frame_in_1rtt_closes_the_connection(
 
 
 @ours(
-    "GnuTLS takes KeyUpdate for a change of keys and reports a new secret; ngtcp2_crypto's secret_func installs it, and "
-    "ngtcp2_conn_install_rx_key aborts the process, as there is a key already. CNgtcp2_callbacks_set_crypto hands 1-RTT "
-    "CRYPTO data to GnuTLS unseen, though a client has nothing to say there"
+    "GnuTLS takes KeyUpdate for a change of keys and reports a new secret; ngtcp2_crypto's secret_func installs it, "
+    "and ngtcp2_conn_install_rx_key aborts the process, as there is a key already. CNgtcp2_callbacks_set_crypto hands "
+    "1-RTT CRYPTO data to GnuTLS unseen, though a client has nothing to say there"
 )
 def test_a_key_update_message_in_1rtt_closes_the_connection(own_server: Server) -> None:
     """RFC 9001 § 6. A server of its own, as the others must not lose theirs."""
@@ -168,7 +171,7 @@ MISSING = [
 
 @ours(
     "GnuTLS does not miss the extension, and nobody asks whether it came: with the 1-RTT key PeerConnection.startHTTP3 "
-    "fails to open streams, for want of the limits in it, and closes with an HTTP/3 code before the handshake is complete"
+    "fails to open streams, for want of the limits in it, and closes with an HTTP/3 code before the handshake is done"
 )
 @pytest.mark.parametrize("rule, sent, extensions", rules(MISSING))
 def test_a_hello_without_transport_parameters_is_refused(
