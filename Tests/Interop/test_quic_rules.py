@@ -70,6 +70,12 @@ IN_1RTT = [
     ("RFC 9000 § 19.15 (another ID)", "NEW_CONNECTION_ID 100 twice, with different IDs",
      new_connection_id(100, 100, random_id()) + new_connection_id(100, 100, random_id()), "PROTOCOL_VIOLATION"),
     ("RFC 9000 § 19.20", "HANDSHAKE_DONE", b"\x1e", "PROTOCOL_VIOLATION"),
+    ("RFC 9000 § 7.5", "CRYPTO at offset 2^20", b"\x06" + varint(1 << 20) + b"\x01x", "CRYPTO_BUFFER_EXCEEDED"),
+    *[
+        (f"RFC 8446 § 4 ({name})", f"a TLS {name} message in 1-RTT", crypto(bytes([kind, 0, 0, 1, 0])),
+         "TLS alert unexpected_message")
+        for name, kind in {"ClientHello": 1, "NewSessionTicket": 4, "Certificate": 11, "Finished": 20}.items()
+    ],
 ]
 
 

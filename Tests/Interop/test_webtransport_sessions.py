@@ -156,8 +156,8 @@ def test_sessions_beyond_the_servers_limit_are_refused(apus: Path, tmp_path: Pat
 
 
 @ours(
-    "PeerConnection.decide refuses it with 429 (.tooManyRequests) and FIN. The draft wants the stream reset, which says "
-    "that nothing was processed"
+    "PeerConnection.decide refuses it with 429 (.tooManyRequests) and FIN. The draft wants the stream reset, which "
+    "says that nothing was processed"
 )
 def test_a_second_session_on_a_connection_is_rejected(server: Server) -> None:
     """draft-ietf-webtrans-http3 § 5.1, § 5.2 [12]: without session flow control a connection carries one"""
@@ -313,7 +313,9 @@ CLOSE_MARKS = {f"RFC 9297 § 3.3 ({what})": TRUNCATED for what in ("known", "unk
 
 
 @pytest.mark.parametrize("rule, sent, data, end", rules(CLOSES, CLOSE_MARKS))
-def test_a_malformed_end_is_an_error_of_the_stream(server: Server, rule: str, sent: str, data: bytes, end: bool) -> None:
+def test_a_malformed_end_is_an_error_of_the_stream(
+    server: Server, rule: str, sent: str, data: bytes, end: bool
+) -> None:
     """[32, 36]: H3_MESSAGE_ERROR, the session ends, the connection stays"""
     with HTTP3Peer(server) as peer:
         session = peer.session()
