@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass, field
 
 import pytest
-
-from server import binary
 
 TRANSPORT_ERRORS = {
     0x00: "NO_ERROR", 0x01: "INTERNAL_ERROR", 0x02: "CONNECTION_REFUSED", 0x03: "FLOW_CONTROL_ERROR",
@@ -92,29 +89,19 @@ def expect(rule: str, sent: str, expected: object, came: object) -> None:
         pytest.fail(f"\nrule:     {rule}\nsent:     {sent}\nexpected: {expected}\ncame:     {came}", pytrace=False)
 
 
-def _links_old_library() -> bool:
-    """Whether the server under test runs on ngtcp2 0.12 (libngtcp2.so.9), which breaks rules that later ones keep."""
-    try:
-        listing = subprocess.run(["ldd", binary()], capture_output=True, text=True, check=False).stdout
-    except OSError:
-        return False
-    return "libngtcp2.so.9 " in listing
-
-
-def librarys(reason: str, *, mended: bool) -> pytest.MarkDecorator:
-    """Marks a rule that ngtcp2 0.12 or nghttp3 0.8 breaks; `mended`: later releases, such as Debian 13's, keep it.
-
-    NOT-APPLICABLE.md says why, and who would need it.
-    """
-    return pytest.mark.xfail(
-        _OLD_LIBRARY or not mended, raises=pytest.fail.Exception, strict=True,
-        reason=f"the library's: {reason}; see NOT-APPLICABLE.md"
-    )
+def librarys(reason: str) -> pytest.MarkDecorator:
+    """Marks a rule that ngtcp2 or nghttp3 breaks. NOT-APPLICABLE.md says since when, why, and who would need it."""
+    return _broken(f"the library's: {reason}; see NOT-APPLICABLE.md")
 
 
 def ours(cause: str) -> pytest.MarkDecorator:
     """Marks a rule that our server breaks, until it is mended."""
-    return pytest.mark.xfail(raises=pytest.fail.Exception, strict=True, reason=cause)
+    return _broken(cause)
+
+
+def _broken(reason: str) -> pytest.MarkDecorator:
+    # Only what `expect` says: any other failure is a failure of the test.
+    return pytest.mark.xfail(raises=pytest.fail.Exception, strict=True, reason=reason)
 
 
 def rules(table: list[tuple], marks: dict[str, pytest.MarkDecorator] | None = None) -> list[object]:
@@ -122,6 +109,3 @@ def rules(table: list[tuple], marks: dict[str, pytest.MarkDecorator] | None = No
     marks = marks or {}
     assert marks.keys() <= {row[0] for row in table}
     return [pytest.param(*row, id=row[0].replace("§ ", ""), marks=marks.get(row[0], ())) for row in table]
-
-
-_OLD_LIBRARY = _links_old_library()

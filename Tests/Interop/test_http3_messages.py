@@ -40,7 +40,7 @@ MALFORMED = [
     ("RFC 9220 § 3", ":protocol on GET", [*get(), (":protocol", "webtransport")]),
 ]
 
-DROPPED = librarys("nghttp3 drops the field and lets the request pass", mended=False)
+DROPPED = librarys("nghttp3 drops the field and lets the request pass")
 MALFORMED_MARKS = {"RFC 9114 § 10.3 (value)": DROPPED, "RFC 9114 § 10.3 (name)": DROPPED}
 
 

@@ -39,7 +39,7 @@ ON_CONTROL = [
     ("draft-ietf-webtrans-http3 § 4.3", "WT_STREAM", varint(WT_STREAM) + varint(0), "H3_FRAME_ERROR"),
 ]
 
-NO_PUSH = librarys("nghttp3 has no server push, and takes every CANCEL_PUSH for unexpected", mended=False)
+NO_PUSH = librarys("nghttp3 has no server push, and takes every CANCEL_PUSH for unexpected")
 WT_STREAM_LATER = ours(
     "PeerConnection types a stream by its first bytes only; to nghttp3, which reads what follows, 0x41 is a frame type "
     "that it does not know, and skips"
@@ -48,8 +48,8 @@ CONTROL_MARKS = {
     "RFC 9114 § 7.2.3": NO_PUSH,
     "RFC 9114 § 7.2.3 (beyond the limit)": NO_PUSH,
     "RFC 9114 § 7.1 (cut)": NO_PUSH,
-    "RFC 9114 § 7.2.7": librarys("nghttp3 says H3_FRAME_ERROR", mended=False),
-    "RFC 9114 § 7.1 (too long)": librarys("nghttp3 takes what is left for the next frame", mended=False),
+    "RFC 9114 § 7.2.7": librarys("nghttp3 says H3_FRAME_ERROR"),
+    "RFC 9114 § 7.1 (too long)": librarys("nghttp3 takes what is left for the next frame"),
     "draft-ietf-webtrans-http3 § 4.3": WT_STREAM_LATER,
 }
 

@@ -79,7 +79,7 @@ IN_1RTT = [
 ]
 
 
-RESET_OF_SEND_ONLY = librarys("ngtcp2 says PROTOCOL_VIOLATION, which RFC 9000 § 11 allows in any place", mended=False)
+RESET_OF_SEND_ONLY = librarys("ngtcp2 says PROTOCOL_VIOLATION, which RFC 9000 § 11 allows in any place")
 
 
 @pytest.mark.parametrize("rule, sent, frames, error", rules(IN_1RTT, {"RFC 9000 § 19.4": RESET_OF_SEND_ONLY}))

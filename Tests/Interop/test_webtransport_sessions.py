@@ -243,7 +243,7 @@ def end_session(peer: HTTP3Peer, session: int, how: str) -> None:
 
 
 STOPPED = librarys(
-    "ngtcp2 answers STOP_SENDING by itself, and tells of it only when more is to be written", mended=False
+    "ngtcp2 answers STOP_SENDING by itself, and tells of it only when more is to be written"
 )
 
 
