@@ -1,0 +1,375 @@
+"""Streams, datagrams and capsules of WebTransport sessions, and what a peer may not make of them.
+
+The checklist's numbers stand in brackets; NOT-APPLICABLE.md has those that are not here.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from raw_http3 import (
+    DATA, SESSION_GOES_ON, WT_STREAM, WT_UNIDIRECTIONAL, HTTP3Peer, capsule, close_capsule, connect, frame, get,
+    headers, http_datagram, wt_header,
+)
+from raw_quic import TIMEOUT, Peer, long_varint, varint
+from rules import GOES_ON, OneOf, expect, http3_error, ours, quic_error, rules, stream_error
+from server import Server
+
+DRAFT = "draft-ietf-webtrans-http3"
+SESSION_GONE = stream_error("WT_SESSION_GONE")
+BUFFERED_STREAM_REJECTED = stream_error("WT_BUFFERED_STREAM_REJECTED")
+WT_APPLICATION_ERROR = 0x52E4A40FA8DB
+
+
+def resident_kilobytes(server: Server) -> int:
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
+# Streams
+
+
+@pytest.mark.parametrize("encode", [varint, long_varint], ids=["shortest", "longest"])
+@pytest.mark.parametrize("kind", ["bidirectional", "unidirectional"])
+def test_a_stream_header_may_come_byte_by_byte(server: Server, kind: str, encode: object) -> None:
+    """draft-ietf-webtrans-http3 § 4.2, § 4.3 [13]; RFC 9000 § 16: in any encoding"""
+    unidirectional = kind == "unidirectional"
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        stream = peer.new_stream(unidirectional)
+        header = encode(WT_UNIDIRECTIONAL if unidirectional else WT_STREAM) + encode(session)
+        for byte in header + b"body":
+            peer.send(stream, bytes([byte]))
+            # Else the server might read several at once.
+            peer.settle()
+        peer.send(stream, end=True)
+        answer = peer.echo_of(stream, session)
+        expect(f"{DRAFT} § 4", f"a {kind} stream's header, each byte in a packet of its own", b"body", answer)
+
+
+@pytest.mark.parametrize("kind", ["bidirectional", "unidirectional"])
+@pytest.mark.parametrize("identifier", [1, 2, 3, (1 << 62) - 1])
+def test_a_session_id_that_cannot_be_one_closes_the_connection(server: Server, identifier: int, kind: str) -> None:
+    """draft-ietf-webtrans-http3 § 4 [15]"""
+    with HTTP3Peer(server) as peer:
+        peer.session()
+        peer.wt_stream(identifier, b"x", unidirectional=kind == "unidirectional")
+        sent = f"a {kind} stream of session {identifier}"
+        expect(f"{DRAFT} § 4", sent, http3_error("H3_ID_ERROR"), peer.http_outcome())
+
+
+@pytest.mark.parametrize("kind", ["bidirectional", "unidirectional"])
+def test_an_empty_stream_is_a_stream(server: Server, kind: str) -> None:
+    """draft-ietf-webtrans-http3 § 4.2, § 4.3 [18]"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        stream = peer.wt_stream(session, end=True, unidirectional=kind == "unidirectional")
+        expect(f"{DRAFT} § 4", f"an empty {kind} stream", b"", peer.echo_of(stream, session))
+        expect(f"{DRAFT} § 4", f"an empty {kind} stream", SESSION_GOES_ON, peer.session_outcome(session))
+
+
+def test_streams_before_their_session_are_held_within_bounds(server: Server) -> None:
+    """draft-ietf-webtrans-http3 § 4.6 [17]: held streams are delivered, further ones rejected, datagrams dropped"""
+    with HTTP3Peer(server) as peer:
+        session = peer.new_stream()
+        streams = [peer.wt_stream(session, b"early %d" % number, end=True) for number in range(30)]
+        one_way = peer.wt_stream(session, b"early, one way", unidirectional=True)
+        for number in range(30):
+            peer.send_datagram(http_datagram(session, b"early %d" % number))
+        peer.settle()
+        peer.until(lambda: peer.closed or peer.streams[one_way].aborted, timeout=3)
+        rejected = [stream for stream in streams if peer.streams[stream].aborted]
+        outcomes = {peer.stream_outcome(stream) for stream in [*rejected, one_way]}
+        expect(f"{DRAFT} § 4.6", "31 streams of a session that is not there yet", {BUFFERED_STREAM_REJECTED}, outcomes)
+        assert 0 < len(rejected) < 30
+        peer.send(session, headers(connect()))
+        expect(f"{DRAFT} § 4.6", "then CONNECT", 200, peer.answer(session))
+        held = [stream for stream in streams if stream not in rejected]
+        peer.until(lambda: all(peer.streams[stream].is_finished for stream in held))
+        expect(f"{DRAFT} § 4.6", "then CONNECT", [b"early %d" % streams.index(stream) for stream in held],
+               [peer.streams[stream].data for stream in held])
+        expect(f"{DRAFT} § 4.6", "then CONNECT", SESSION_GOES_ON, peer.session_outcome(session))
+        early = [datagram for datagram in peer.datagrams if b"early" in datagram]
+        assert 0 < len(early) < 30
+        assert early[-1] == http_datagram(session, b"early 29")
+
+
+def test_early_streams_of_a_refused_session_are_aborted(server: Server) -> None:
+    """draft-ietf-webtrans-http3 § 4.6, § 6 [17]"""
+    with HTTP3Peer(server) as peer:
+        session = peer.new_stream()
+        stream = peer.wt_stream(session, b"early")
+        peer.settle()
+        peer.send(session, headers(connect("/nothing")))
+        expect(f"{DRAFT} § 6", "CONNECT for what is not there", 404, peer.answer(session))
+        aborted = OneOf(SESSION_GONE, BUFFERED_STREAM_REJECTED)
+        expect(f"{DRAFT} § 6", "a stream, then a CONNECT that is refused", aborted, peer.stream_outcome(stream))
+        late = peer.wt_stream(session, b"late")
+        expect(f"{DRAFT} § 6", "a stream of a refused session", aborted, peer.stream_outcome(late))
+
+
+def test_the_servers_streams_name_their_session(server: Server) -> None:
+    """draft-ietf-webtrans-http3 § 4.2, § 4.3 [14]: more than the 128 that the client allows at first"""
+    count = 200
+    with HTTP3Peer(server) as peer:
+        session = peer.session(f"/test/streams?count={count}")
+
+        def bodies(unidirectional: bool) -> list[bytes]:
+            header = wt_header(session, unidirectional)
+            kind = 3 if unidirectional else 1
+            return [
+                stream.data.removeprefix(header) for number, stream in sorted(peer.streams.items())
+                if number % 4 == kind and stream.is_finished and stream.data.startswith(header)
+            ]
+
+        peer.until(lambda: peer.closed or len(bodies(True)) == len(bodies(False)) == count)
+        expected = [b"stream %d" % number for number in range(count)]
+        expect(f"{DRAFT} § 4.3", f"CONNECT for {count} streams", expected, bodies(False))
+        expect(f"{DRAFT} § 4.2", f"CONNECT for {count} streams", expected, bodies(True))
+
+
+@pytest.mark.parametrize("code", [WT_APPLICATION_ERROR + 7, 0x1234, 0])
+def test_a_stopped_stream_is_reset_with_the_same_code(server: Server, code: int) -> None:
+    """RFC 9000 § 3.5 [22]"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session("/source?bytes=1000000000")
+        header = wt_header(session, unidirectional=True)
+        peer.until(lambda: any(stream.data.startswith(header) for stream in peer.streams.values()))
+        (number,) = (number for number, stream in peer.streams.items() if stream.data.startswith(header))
+        peer.quic.stop_stream(number, code)
+        peer.until(lambda: peer.closed or peer.streams[number].reset is not None, timeout=3)
+        expect("RFC 9000 § 3.5", f"STOP_SENDING with {code:#x}", code, peer.streams[number].reset)
+        # /source waits for the session's end, which a stopped stream is not.
+        expect(f"{DRAFT} § 4.4", f"STOP_SENDING with {code:#x}", GOES_ON, peer.http_outcome())
+
+
+@pytest.mark.parametrize("code", [WT_APPLICATION_ERROR + 30, 0x1234, 0, 0x170D7B68, 0x3994BD84])
+def test_codes_that_are_no_applications_end_only_their_stream(server: Server, code: int) -> None:
+    """draft-ietf-webtrans-http3 § 4.4 [21]: outside of the range, reserved (31 n + 0x21), or the transport's own"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        stream = peer.wt_stream(session, b"x")
+        peer.until(lambda: peer.streams[stream].data)
+        peer.quic.reset_stream(stream, code)
+        peer.quic.stop_stream(stream, code)
+        expect(f"{DRAFT} § 4.4", f"RESET_STREAM and STOP_SENDING with {code:#x}", SESSION_GOES_ON,
+               peer.session_outcome(session))
+
+
+def test_places_for_streams_come_back_and_memory_does_not_grow(own_server: Server) -> None:
+    """RFC 9000 § 4.6 [23, 24]: four times as many streams as are allowed at once"""
+    with HTTP3Peer(own_server) as peer:
+        session = peer.session()
+
+        def open_streams(count: int) -> None:
+            streams = [peer.new_stream() for _ in range(count)]
+            for stream in streams:
+                peer.quic.send_stream_data(stream, wt_header(session) + b"x", end_stream=True)
+            done = peer.until(lambda: peer.closed or all(peer.streams[stream].is_finished for stream in streams))
+            expect("RFC 9000 § 4.6", f"{count} streams", True, done and peer.closed is None)
+
+        for _ in range(4):
+            open_streams(250)
+        before = resident_kilobytes(own_server)
+        for _ in range(12):
+            open_streams(250)
+        growth = resident_kilobytes(own_server) - before
+        assert growth < 4096, f"3,000 streams that have ended cost {growth} kB"
+
+
+# Datagrams
+
+
+DATAGRAMS = [
+    ("RFC 9297 § 2.1 (too large)", "a quarter stream ID of 2^60", varint(1 << 60) + b"x"),
+    ("RFC 9297 § 2.1 (largest)", "a quarter stream ID of 2^62 - 1", varint((1 << 62) - 1)),
+    ("RFC 9297 § 2.1 (empty)", "a DATAGRAM frame without a payload", b""),
+    ("RFC 9297 § 2.1 (cut)", "a quarter stream ID that is cut", b"\xc0\x00\x00"),
+]
+
+
+@pytest.mark.parametrize("rule, sent, datagram", rules(DATAGRAMS))
+def test_a_malformed_datagram_closes_the_connection(server: Server, rule: str, sent: str, datagram: bytes) -> None:
+    """[25]"""
+    with HTTP3Peer(server) as peer:
+        peer.session()
+        peer.send_datagram(datagram)
+        expect(rule, sent, http3_error("H3_DATAGRAM_ERROR"), peer.http_outcome())
+
+
+def test_datagrams_of_unknown_sessions_are_dropped(server: Server) -> None:
+    """RFC 9297 § 2.1; draft-ietf-webtrans-http3 § 4.6 [25]"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        request = peer.request(headers(get()))
+        peer.answer(request)
+        for number in (request, session + 400):
+            for _ in range(100):
+                peer.send_datagram(http_datagram(number, b"nobody's"))
+        expect("RFC 9297 § 2.1", "datagrams for a request and for what is not there", SESSION_GOES_ON,
+               peer.session_outcome(session))
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000])
+def test_datagrams_of_any_size_come_back(server: Server, size: int) -> None:
+    """RFC 9221 § 3 [26]: an empty one too"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        datagram = http_datagram(session, b"x" * size)
+        peer.send_datagram(datagram)
+        expect("RFC 9221 § 3", f"a datagram of {size} bytes", True, peer.until(lambda: datagram in peer.datagrams, 3))
+
+
+def test_two_hundred_datagrams_in_a_row_all_come_back(server: Server) -> None:
+    """[27]: as many as the interop runner sends, where nothing is lost on the way"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        sent = [http_datagram(session, b"%03d" % number + bytes(597)) for number in range(200)]
+        for datagram in sent:
+            peer.quic.send_datagram_frame(datagram)
+        peer.until(lambda: peer.closed or len(peer.datagrams) >= 200)
+        expect("RFC 9221 § 5", "200 datagrams at once", set(sent), set(peer.datagrams))
+
+
+def test_a_client_need_not_take_datagrams_to_send_one(server: Server) -> None:
+    """RFC 9221 § 3 [26]: it is the receiver who must have offered to take them, and the server has"""
+    with Peer(server, datagrams=None) as peer:
+        peer.send_frames(b"\x31\x02\x00x")
+        expect("RFC 9221 § 3", "a DATAGRAM frame of a client without max_datagram_frame_size", GOES_ON,
+               peer.connection_outcome())
+
+
+# Capsules
+
+
+def test_unknown_capsules_are_skipped(server: Server) -> None:
+    """RFC 9297 § 3.2 [36]: a byte at a time, empty ones, in the longest encodings, cut anywhere by DATA frames"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        capsules = (
+            capsule(0x21) + capsule(0x21 + 0x1F * 5, bytes(200)) + long_varint(0x17F7) + long_varint(3) + b"abc"
+            + capsule((1 << 62) - 1) + capsule(0x00, b"DATAGRAM?")
+        )
+        for byte in capsules:
+            peer.quic.send_stream_data(session, frame(DATA, bytes([byte])))
+        for byte in capsules[:30]:
+            peer.send(session, frame(DATA, bytes([byte])))
+            peer.settle()
+        peer.send_capsules(session, capsules[30:])
+        expect("RFC 9297 § 3.2", "capsules of unknown types, a byte at a time", SESSION_GOES_ON,
+               peer.session_outcome(session))
+        # And the decoder is where it ought to be: a known one follows.
+        for byte in close_capsule(1, b"bye"):
+            peer.send(session, frame(DATA, bytes([byte])))
+        expect("RFC 9297 § 3.2", "then WT_CLOSE_SESSION", "the stream ends in order", peer.stream_outcome(session))
+
+
+def test_a_capsule_of_any_announced_length_is_skipped_without_being_kept(own_server: Server) -> None:
+    """RFC 9297 § 3.3 [36]: 2^62 - 1 bytes announced, 24 MiB sent, more than flow control allows at once"""
+    size, piece = 24 << 20, bytes(1 << 20)
+    with HTTP3Peer(own_server) as peer:
+        session = peer.session()
+        before = resident_kilobytes(own_server)
+        peer.send_capsules(session, varint(0x21) + varint((1 << 62) - 1))
+        peer.send(session, varint(DATA) + varint(size))
+        for _ in range(size // len(piece)):
+            peer.send(session, piece)
+            sender = peer.quic._streams[session].sender
+            arrived = peer.until(lambda: peer.closed or sender.buffer_is_empty, timeout=2 * TIMEOUT)
+            expect("RFC 9297 § 3.3", "a large capsule", True, arrived and peer.closed is None)
+        expect("RFC 9297 § 3.3", "24 MiB of a capsule", SESSION_GOES_ON, peer.session_outcome(session))
+        growth = resident_kilobytes(own_server) - before
+        assert growth < 12 << 10, f"24 MiB of a capsule that nobody wants cost {growth} kB"
+
+
+PROHIBITED = ours(
+    "SessionCore.capsules knows WT_CLOSE_SESSION and WT_DRAIN_SESSION only; these two are skipped like any unknown one"
+)
+SESSION_ERRORS = [
+    (f"{DRAFT} § 5.4 (WT_MAX_STREAM_DATA)", "WT_MAX_STREAM_DATA", capsule(0x190B4D3E, varint(0) + varint(9))),
+    (f"{DRAFT} § 5.4 (WT_STREAM_DATA_BLOCKED)", "WT_STREAM_DATA_BLOCKED", capsule(0x190B4D42, varint(0) + varint(9))),
+]
+
+
+@PROHIBITED
+@pytest.mark.parametrize("rule, sent, data", rules(SESSION_ERRORS))
+def test_capsules_that_http3_has_no_use_for_end_the_session(server: Server, rule: str, sent: str, data: bytes) -> None:
+    """[37]"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        stream = peer.wt_stream(session, b"open")
+        peer.until(lambda: peer.streams[stream].data)
+        peer.send_capsules(session, data)
+        expect(rule, sent, SESSION_GONE, peer.stream_outcome(stream))
+
+
+def test_flow_control_capsules_are_ignored_while_it_is_off(server: Server) -> None:
+    """draft-ietf-webtrans-http3 § 5.1 [39]: neither side offered it"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        for kind in (0x190B4D3D, 0x190B4D3F, 0x190B4D40, 0x190B4D41, 0x190B4D43, 0x190B4D44):
+            peer.send_capsules(session, capsule(kind, varint(9)) + capsule(kind, varint(8)))
+        expect(f"{DRAFT} § 5.1", "every flow control capsule", SESSION_GOES_ON, peer.session_outcome(session))
+
+
+def test_a_connect_stream_carries_data_alone(server: Server) -> None:
+    """RFC 9114 § 4.4"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        peer.send(session, headers([("trailer", "no")]))
+        expect("RFC 9114 § 4.4", "HEADERS on an established CONNECT stream", http3_error("H3_FRAME_UNEXPECTED"),
+               peer.connection_outcome())
+
+
+# Floods
+
+
+def test_a_flood_of_capsules_does_not_end_a_session(server: Server) -> None:
+    """RFC 9297 § 3.2 [38]"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        peer.send_capsules(session, capsule(0x21) * 50_000)
+        sender = peer.quic._streams[session].sender
+        peer.until(lambda: peer.closed or sender.buffer_is_empty)
+        expect("RFC 9297 § 3.2", "50,000 empty capsules", SESSION_GOES_ON, peer.session_outcome(session))
+
+
+@pytest.mark.parametrize("kind", ["requests", "sessions", "streams"])
+def test_rapid_resets_do_not_keep_the_server_busy(own_server: Server, kind: str) -> None:
+    """RFC 9114 § 10.5 [38]: everything is opened and reset at once; the server may close with H3_EXCESSIVE_LOAD"""
+    with HTTP3Peer(own_server) as peer:
+        session = peer.session() if kind == "streams" else None
+        opening = {"requests": headers(get()), "sessions": headers(connect()), "streams": b""}[kind]
+        before = resident_kilobytes(own_server)
+        for _ in range(20):
+            streams = [peer.new_stream() for _ in range(100)]
+            for stream in streams:
+                peer.quic.send_stream_data(stream, opening or wt_header(session) + b"x")
+            peer.transmit()
+            for stream in streams:
+                peer.quic.reset_stream(stream, 0x10C)
+                peer.quic.stop_stream(stream, 0x10C)
+            if peer.closed or not peer.settle():
+                break
+        outcome = OneOf(GOES_ON, http3_error("H3_EXCESSIVE_LOAD"))
+        expect("RFC 9114 § 10.5", f"2,000 {kind}, reset at once", outcome, peer.http_outcome())
+    with HTTP3Peer(own_server) as other:
+        expect("RFC 9114 § 10.5", f"2,000 {kind}, reset at once, then another client", GOES_ON, other.http_outcome())
+    growth = resident_kilobytes(own_server) - before
+    assert growth < 16 << 10, f"2,000 {kind} that have ended cost {growth} kB"
+
+
+def test_floods_of_frames_that_want_an_answer(server: Server) -> None:
+    """RFC 9000 § 21.9 [38]: no more answers than questions, and the connection goes on or is closed with an error"""
+    with HTTP3Peer(server) as peer:
+        challenges = 0
+        for _ in range(200):
+            peer.send_frames(b"\x01" * 1000)
+            peer.send_frames(b"".join(b"\x1a" + os.urandom(8) for _ in range(100)))
+            challenges += 100
+        outcome = OneOf(GOES_ON, http3_error("H3_EXCESSIVE_LOAD"), quic_error("PROTOCOL_VIOLATION"))
+        expect("RFC 9000 § 21.9", "200,000 PING and 20,000 PATH_CHALLENGE frames", outcome, peer.http_outcome())
+        assert len(peer.quic.path_responses) <= challenges
