@@ -12,6 +12,10 @@ package struct CapsuleType: Hashable, Sendable {
     package static var closeSession: Self { Self(rawValue: 0x2843) }
     /// WT_DRAIN_SESSION (draft-ietf-webtrans-http3 § 4.7).
     package static var drainSession: Self { Self(rawValue: 0x78ae) }
+    /// WT_MAX_STREAM_DATA: only for WebTransport over HTTP/2, whose streams are capsules.
+    package static var maxStreamData: Self { Self(rawValue: 0x190b_4d3e) }
+    /// WT_STREAM_DATA_BLOCKED: as above.
+    package static var streamDataBlocked: Self { Self(rawValue: 0x190b_4d42) }
 }
 
 /// A capsule: the message of a CONNECT stream (RFC 9297 § 3.2).

@@ -21,6 +21,7 @@ package final class HTTP3Connection {
     var credits: Deque<(streamID: Int64, count: Int)> = []
     var sections: [Int64: FieldSection] = [:]
     var bodies: [Int64: OutgoingBody] = [:]
+    private var watches: [Int64: WatchBox] = [:]
 
     /// Streams whose output the transport does not want now. `nghttp3_conn_resume_stream` would forget that it was blocked.
     private var blocked: Set<Int64> = []
@@ -74,6 +75,7 @@ package final class HTTP3Connection {
     /// Takes the next bytes of a stream.
     /// - Throws: what ends the connection.
     package func receive(_ bytes: ByteBuffer, on streamID: Int64, isFinal: Bool) throws(HTTP3Error) {
+        try self.watch(streamID).process(bytes)
         let consumed = bytes.withUnsafeReadableBytes { bytes in
             nghttp3_conn_read_stream(
                 self.handle,
@@ -87,6 +89,14 @@ package final class HTTP3Connection {
         if consumed > 0 { self.credits.append((streamID, Int(consumed))) }
     }
 
+    private func watch(_ streamID: Int64) -> WatchBox {
+        if let watch = self.watches[streamID] { return watch }
+        // RFC 9000 § 2.1: the second bit of a stream's ID.
+        let watch = WatchBox(FrameWatch(isUnidirectional: streamID & 2 != 0))
+        self.watches[streamID] = watch
+        return watch
+    }
+
     package func nextEvent() -> HTTP3Event? { self.events.popFirst() }
 
     /// Flow-control credit to return to the peer: frame headers, field sections and data, all of which are taken on
@@ -97,6 +107,7 @@ package final class HTTP3Connection {
     package func streamClosed(_ streamID: Int64, code: HTTP3ErrorCode) throws(HTTP3Error) {
         self.bodies[streamID] = nil
         self.sections[streamID] = nil
+        self.watches[streamID] = nil
         self.blocked.remove(streamID)
         let result = nghttp3_conn_close_stream(self.handle, streamID, code.rawValue)
         guard result != NGHTTP3_ERR_STREAM_NOT_FOUND else { return }
@@ -240,4 +251,15 @@ final class OutgoingBody {
             self.lent.removeFirst()
         }
     }
+}
+
+/// A watch in a dictionary, which takes only what can be copied.
+private final class WatchBox {
+    private var watch: FrameWatch
+
+    init(_ watch: consuming FrameWatch) {
+        self.watch = watch
+    }
+
+    func process(_ bytes: ByteBuffer) throws(HTTP3Error) { try self.watch.process(bytes) }
 }

@@ -23,7 +23,8 @@ package struct PeerSettingsReader: ~Copyable {
 
     /// Takes the next bytes of the control stream, behind its type.
     /// - Returns: the settings, once, when the frame is complete.
-    /// - Throws: what makes the frame unreadable here, and that a setting stands in it twice, which nghttp3 0.8 lets pass.
+    /// - Throws: what makes the frame unreadable here, and what nghttp3 0.8 lets pass: a setting that stands in it twice,
+    ///   or has a value that it cannot have.
     ///   That it comes first is for nghttp3 to enforce.
     package mutating func process(_ bytes: ByteBuffer) throws(HTTP3Error) -> [Setting]? {
         switch consume self.state {
@@ -53,6 +54,12 @@ package struct PeerSettingsReader: ~Copyable {
             guard Set(settings.map(\.identifier)).count == settings.count else {
                 // RFC 9114 § 7.2.4: the same identifier must not occur more than once.
                 throw HTTP3Error(.settingsError, "a SETTINGS frame with the same setting twice")
+            }
+            for setting in settings where Setting.Identifier.switches.contains(setting.identifier) {
+                guard setting.value <= 1 else {
+                    // RFC 9297 § 2.1.1 and RFC 8441 § 3 with RFC 9220 § 5: these are either 0 or 1.
+                    throw HTTP3Error(.settingsError, "a setting that is on or off has the value \(setting.value)")
+                }
             }
             return settings
         }

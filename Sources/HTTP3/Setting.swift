@@ -11,6 +11,8 @@ package struct Setting: Hashable, Sendable {
         package static var enableConnectProtocol: Self { Self(rawValue: 0x08) }
         /// SETTINGS_H3_DATAGRAM (RFC 9297 § 2.1.1).
         package static var h3Datagram: Self { Self(rawValue: 0x33) }
+        /// Those that are on or off.
+        static let switches: Set<Self> = [.enableConnectProtocol, .h3Datagram]
         /// SETTINGS_ENABLE_WEBTRANSPORT (draft-ietf-webtrans-http3-02 § 3.1): Chromium and Firefox.
         package static var enableWebTransportDraft02: Self { Self(rawValue: 0x2b60_3742) }
         /// WEBTRANSPORT_MAX_SESSIONS (draft-07 § 3.1): Safari.

@@ -42,6 +42,14 @@ extension Connection {
             if CNgtcp2_is_1rtt(level) != 0 { Connection.from(userData).events.append(.readyToSend) }
             return 0
         }
+        callbacks.recv_crypto_data = { handle, level, offset, bytes, count, userData in
+            let data = UnsafeBufferPointer(start: bytes, count: count)
+            if CNgtcp2_is_1rtt(level) != 0, !Connection.from(userData).postHandshakeMessages.allows(data) {
+                ngtcp2_conn_set_tls_alert(handle, TLSSession.Alert.unexpectedMessage)
+                return Int32(NGTCP2_ERR_CRYPTO)
+            }
+            return ngtcp2_crypto_recv_crypto_data_cb(handle, level, offset, bytes, count, userData)
+        }
         callbacks.handshake_completed = { _, userData in
             Connection.from(userData).didCompleteHandshake = true
             return 0

@@ -30,6 +30,14 @@ extension Connection {
         self.close(with: &error, .transportError(text), at: now)
     }
 
+    /// This end refuses what the handshake came to (RFC 9001 § 4.8).
+    func fail(alert: UInt8, _ reason: ConnectionCloseReason, at now: NIODeadline) {
+        var error = CNgtcp2_ccerr()
+        CNgtcp2_ccerr_default(&error)
+        CNgtcp2_ccerr_set_tls_alert(&error, alert)
+        self.close(with: &error, reason, at: now)
+    }
+
     func close(with error: inout CNgtcp2_ccerr, _ reason: ConnectionCloseReason, at now: NIODeadline) {
         guard let packet = self.closePacket(&error, at: now) else {
             self.finish(reason)

@@ -13,6 +13,12 @@ package struct PathStatistics: Sendable {
 }
 
 extension Connection {
+    /// Whether the peer takes datagrams of some size.
+    package var peerTakesDatagrams: Bool {
+        guard let parameters = ngtcp2_conn_get_remote_transport_params(self.handle) else { return false }
+        return parameters.pointee.max_datagram_frame_size > 0
+    }
+
     /// The largest datagram that fits into a packet on this path and that the peer takes, in bytes; zero when it takes
     /// none (RFC 9221 § 3).
     package var maxDatagramSize: Int {

@@ -78,11 +78,12 @@ extension Connection {
         do {
             try self.tls.verifyPeer()
         } catch {
-            var reason = CNgtcp2_ccerr()
-            CNgtcp2_ccerr_default(&reason)
-            // bad_certificate (RFC 8446 § 6.2).
-            CNgtcp2_ccerr_set_tls_alert(&reason, 42)
-            self.close(with: &reason, .certificateRejected(error.message), at: now)
+            self.fail(alert: TLSSession.Alert.badCertificate, .certificateRejected(error.message), at: now)
+            return
+        }
+        guard self.tls.hasApplicationProtocol else {
+            let text = "the peer agreed on no application protocol"
+            self.fail(alert: TLSSession.Alert.noApplicationProtocol, .transportError(text), at: now)
             return
         }
         self.phase = .established

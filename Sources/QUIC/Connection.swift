@@ -32,6 +32,7 @@ package final class Connection {
     var routes: Set<ConnectionID> = []
     /// The library's callbacks only note this; what follows from it happens when the call has returned.
     var didCompleteHandshake = false
+    var postHandshakeMessages: PostHandshakeMessages
     var didReceiveStatelessReset = false
     var dueResets: [StreamID] = []
     /// Streams that flow control holds up, in the order in which they are tried again.
@@ -102,6 +103,7 @@ package final class Connection {
         self.isServer = isServer
         self.endpoint = endpoint
         self.qlogWriter = configuration.makeQlogWriter?(originalDestinationID, isServer)
+        self.postHandshakeMessages = PostHandshakeMessages(isFromServer: !isServer)
         self.datagrams.capacity = configuration.maxQueuedDatagrams
         tls.bind(to: self)
     }

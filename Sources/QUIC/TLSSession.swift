@@ -12,6 +12,13 @@ final class TLSSession {
     /// Keeps the identity alive while the session points at it.
     private let identity: ServerIdentity?
 
+    /// RFC 8446 § 6.2.
+    enum Alert {
+        static let unexpectedMessage: UInt8 = 10
+        static let badCertificate: UInt8 = 42
+        static let noApplicationProtocol: UInt8 = 120
+    }
+
     static func server(_ configuration: ServerConfiguration) throws(QUICError) -> TLSSession {
         let identity = configuration.identities.current
         // Tickets are sent by hand once the handshake is complete: the automatic one would precede it.
@@ -70,7 +77,31 @@ final class TLSSession {
             throw QUICError(.tls, error.message)
         }
         try self.offer(applicationProtocols)
+        if clientPolicy == nil {
+            let message = GNUTLS_HANDSHAKE_CLIENT_HELLO.rawValue
+            gnutls_handshake_set_hook_function(session, message, Int32(GNUTLS_HOOK_POST), Self.checkClientHello)
+        }
     }
+
+    /// GnuTLS refuses application protocols that it does not know and transport parameters that it cannot read, but does not
+    /// miss either extension.
+    private static let checkClientHello: gnutls_handshake_hook_func = { session, _, _, _, _ in
+        // RFC 9001 § 8.1: an endpoint without an application protocol ends the connection.
+        guard TLSSession.hasApplicationProtocol(session) else { return GNUTLS_E_NO_APPLICATION_PROTOCOL }
+        let reference = gnutls_session_get_ptr(session)!.assumingMemoryBound(to: ngtcp2_crypto_conn_ref.self)
+        let connection = reference.pointee.get_conn(reference)
+        // RFC 9001 § 8.2: a message without the extension is an error of type missing_extension.
+        guard ngtcp2_conn_get_remote_transport_params(connection) != nil else { return GNUTLS_E_MISSING_EXTENSION }
+        return 0
+    }
+
+    private static func hasApplicationProtocol(_ session: OpaquePointer?) -> Bool {
+        var selected = gnutls_datum_t()
+        return gnutls_alpn_get_selected_protocol(session, &selected) == 0
+    }
+
+    /// Whether both ends agreed on one. A client learns it with the end of the handshake.
+    var hasApplicationProtocol: Bool { Self.hasApplicationProtocol(self.handle) }
 
     deinit {
         gnutls_deinit(self.handle)

@@ -22,6 +22,16 @@ package enum Negotiation {
     /// The `:protocol` that our client sends: every deployed server knows it.
     package static let clientProtocol = "webtransport"
 
+    /// Why a client cannot have sessions, by its settings; nil when it can (draft-ietf-webtrans-http3 § 3.1).
+    /// - Parameter takesDatagrams: whether its transport parameters allow datagrams (RFC 9221 § 3).
+    package static func reasonAgainstClient(settings: [UInt64: UInt64], takesDatagrams: Bool) -> String? {
+        // The second is what SETTINGS_H3_DATAGRAM was called when draft-02 was young.
+        guard settings[0x33] == 1 || settings[0xff_d277] == 1 else {
+            return "the client's SETTINGS lack H3_DATAGRAM (0x33)"
+        }
+        return takesDatagrams ? nil : "the client's transport parameters allow no datagrams"
+    }
+
     private static let announcements: [UInt64] = [0x2b60_3742, 0xc671_706a, 0x14e9_cd29, 0x2c7c_f000]
 
     /// Why a server cannot take WebTransport sessions, by its settings; nil when it can.

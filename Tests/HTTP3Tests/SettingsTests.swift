@@ -130,4 +130,23 @@ struct SettingsTests {
         #expect(try reader.process(ByteBuffer(bytes: [0x07, 0x01, 0x00] + [UInt8](repeating: 0, count: 13))) == nil)
         #expect(try reader.process(ByteBuffer(bytes: [0x04, 0x02, 0x08, 0x01])) == nil)
     }
+
+    @Test("A setting that is on or off has no other value", arguments: [0x08, 0x33] as [UInt64])
+    func switches(identifier: UInt64) throws {
+        for (value, isAllowed) in [(0, true), (1, true), (2, false)] as [(UInt8, Bool)] {
+            var reader = PeerSettingsReader()
+            let frame = ByteBuffer(bytes: [0x04, 2, UInt8(identifier), value])
+            if isAllowed {
+                let count = try reader.process(frame)?.count
+                #expect(count == 1)
+            } else {
+                do {
+                    _ = try reader.process(frame)
+                    Issue.record("\(value) was accepted")
+                } catch {
+                    #expect(error.code == .settingsError)
+                }
+            }
+        }
+    }
 }

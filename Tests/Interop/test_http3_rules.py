@@ -9,7 +9,7 @@ from raw_http3 import (
     PUSH_STREAM, SETTINGS, WT_STREAM, HTTP3Peer, field_section, frame, get, headers, settings_frame,
 )
 from raw_quic import varint
-from rules import expect, http3_error, librarys, ours, rules
+from rules import expect, http3_error, librarys, rules
 from server import Server
 
 REQUEST = headers(get())
@@ -40,17 +40,12 @@ ON_CONTROL = [
 ]
 
 NO_PUSH = librarys("nghttp3 has no server push, and takes every CANCEL_PUSH for unexpected")
-WT_STREAM_LATER = ours(
-    "PeerConnection types a stream by its first bytes only; to nghttp3, which reads what follows, 0x41 is a frame type "
-    "that it does not know, and skips"
-)
 CONTROL_MARKS = {
     "RFC 9114 § 7.2.3": NO_PUSH,
     "RFC 9114 § 7.2.3 (beyond the limit)": NO_PUSH,
     "RFC 9114 § 7.1 (cut)": NO_PUSH,
     "RFC 9114 § 7.2.7": librarys("nghttp3 says H3_FRAME_ERROR"),
     "RFC 9114 § 7.1 (too long)": librarys("nghttp3 takes what is left for the next frame"),
-    "draft-ietf-webtrans-http3 § 4.3": WT_STREAM_LATER,
 }
 
 
@@ -83,12 +78,8 @@ FIRST = [
     ("RFC 9297 § 2.1.1", "SETTINGS_H3_DATAGRAM of 2", settings_frame({0x33: 2}), "H3_SETTINGS_ERROR"),
 ]
 
-H3_DATAGRAM_VALUE = ours(
-    "nghttp3 0.8 does not know the setting, and PeerSettingsReader.process looks only for settings that occur twice"
-)
 
-
-@pytest.mark.parametrize("rule, sent, frames, error", rules(FIRST, {"RFC 9297 § 2.1.1": H3_DATAGRAM_VALUE}))
+@pytest.mark.parametrize("rule, sent, frames, error", rules(FIRST))
 def test_what_the_control_stream_may_not_begin_with(
     server: Server, rule: str, sent: str, frames: bytes, error: str
 ) -> None:
@@ -125,9 +116,7 @@ ON_REQUESTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    "rule, sent, frames, error", rules(ON_REQUESTS, {"draft-ietf-webtrans-http3 § 4.3": WT_STREAM_LATER})
-)
+@pytest.mark.parametrize("rule, sent, frames, error", rules(ON_REQUESTS))
 def test_a_frame_that_may_not_come_on_a_request_stream(
     server: Server, rule: str, sent: str, frames: bytes, error: str
 ) -> None:

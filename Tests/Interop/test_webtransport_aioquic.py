@@ -31,6 +31,7 @@ WT_CLOSE_SESSION = 0x2843
 WT_SESSION_GONE = 0x170D7B68
 WT_BUFFERED_STREAM_REJECTED = 0x3994BD84
 H3_ID_ERROR = 0x108
+H3_REQUEST_REJECTED = 0x10B
 H3_REQUEST_CANCELLED = 0x10C
 H3_MESSAGE_ERROR = 0x10E
 
@@ -114,8 +115,10 @@ def test_one_session_at_a_time_and_then_another(server: Server) -> None:
 
     async def body(protocol: Client) -> None:
         first = await protocol.session("/echo")
-        second = await protocol.session("/echo")
-        assert protocol.answers[second].status == 429
+        second = protocol._quic.get_next_available_stream_id()
+        protocol.ask(second, "/echo")
+        await protocol.until(lambda: protocol.resets[second])
+        assert protocol.resets[second] == {H3_REQUEST_REJECTED}
         stream = protocol.open(first, b"still here", end=True)
         await protocol.until(lambda: stream in protocol.ended)
         assert protocol.streams[stream] == b"still here"

@@ -15,7 +15,7 @@ from raw_http3 import (
     headers, http_datagram, wt_header,
 )
 from raw_quic import TIMEOUT, Peer, long_varint, varint
-from rules import GOES_ON, OneOf, expect, http3_error, ours, quic_error, rules, stream_error
+from rules import GOES_ON, OneOf, expect, http3_error, quic_error, rules, stream_error
 from server import Server
 
 DRAFT = "draft-ietf-webtrans-http3"
@@ -285,16 +285,12 @@ def test_a_capsule_of_any_announced_length_is_skipped_without_being_kept(own_ser
         assert growth < 12 << 10, f"24 MiB of a capsule that nobody wants cost {growth} kB"
 
 
-PROHIBITED = ours(
-    "SessionCore.capsules knows WT_CLOSE_SESSION and WT_DRAIN_SESSION only; these two are skipped like any unknown one"
-)
 SESSION_ERRORS = [
     (f"{DRAFT} § 5.4 (WT_MAX_STREAM_DATA)", "WT_MAX_STREAM_DATA", capsule(0x190B4D3E, varint(0) + varint(9))),
     (f"{DRAFT} § 5.4 (WT_STREAM_DATA_BLOCKED)", "WT_STREAM_DATA_BLOCKED", capsule(0x190B4D42, varint(0) + varint(9))),
 ]
 
 
-@PROHIBITED
 @pytest.mark.parametrize("rule, sent, data", rules(SESSION_ERRORS))
 def test_capsules_that_http3_has_no_use_for_end_the_session(server: Server, rule: str, sent: str, data: bytes) -> None:
     """[37]"""

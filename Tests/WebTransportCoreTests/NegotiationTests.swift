@@ -34,4 +34,13 @@ struct NegotiationTests {
         let reason = try #require(Negotiation.reasonAgainstServer(settings: [0x08: 1, 0x33: 1]))
         #expect(reason.contains("WebTransport"))
     }
+
+    @Test("A client needs HTTP datagrams, under their name or that of draft-02's time, and QUIC datagrams below")
+    func clients() {
+        #expect(Negotiation.reasonAgainstClient(settings: [0x33: 1], takesDatagrams: true) == nil)
+        #expect(Negotiation.reasonAgainstClient(settings: [0xff_d277: 1], takesDatagrams: true) == nil)
+        #expect(Negotiation.reasonAgainstClient(settings: [0x33: 1], takesDatagrams: false) != nil)
+        #expect(Negotiation.reasonAgainstClient(settings: [0x33: 0], takesDatagrams: true) != nil)
+        #expect(Negotiation.reasonAgainstClient(settings: [:], takesDatagrams: true) != nil)
+    }
 }

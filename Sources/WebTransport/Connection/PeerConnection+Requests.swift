@@ -114,22 +114,17 @@ extension PeerConnection {
             return
         }
         switch self.decide(on: request, context) {
-        case .refuse(let status, let reason):
-            context.refusals.log(
-                "WebTransport",
-                reason,
-                metadata: [
-                    LoggingKeys.status: "\(status.code)",
-                    LoggingKeys.path: "\(request.path ?? "")",
-                    LoggingKeys.origin: "\(request.headerFields[.origin] ?? "none")",
-                    LoggingKeys.remote: "\(self.quic.path.remote.socketAddress)",
-                ],
-                at: self.eventLoop.now
-            )
+        case .reset(let code, let reason):
+            self.logRefusal(of: request, status: nil, reason, context)
+            self.remember(endedSession: streamID)
+            self.rejectEarlyArrivals(of: streamID)
+            self.abortRequest(streamID, code: code)
+        case .answer(.refuse(let status, let reason)):
+            self.logRefusal(of: request, status: status, reason, context)
             self.remember(endedSession: streamID)
             self.rejectEarlyArrivals(of: streamID)
             try self.respond(HTTPResponse(status: status), on: streamID)
-        case .accept(let subprotocol, let fields):
+        case .answer(.accept(let subprotocol, let fields)):
             let session = SessionCore(id: streamID, request: request, connection: self)
             var response = HTTPResponse(status: .ok, headerFields: fields)
             if request.headerFields[.webTransportDraft02] != nil {
@@ -160,8 +155,38 @@ extension PeerConnection {
         }
     }
 
-    /// - Returns: `accept` with a place in the register of sessions.
-    private func decide(on request: HTTPRequest, _ context: ServerContext) -> SessionAdmission {
+    private func logRefusal(
+        of request: HTTPRequest,
+        status: HTTPResponse.Status?,
+        _ reason: String,
+        _ context: ServerContext
+    ) {
+        context.refusals.log(
+            "WebTransport",
+            reason,
+            metadata: [
+                LoggingKeys.status: "\(status.map { String($0.code) } ?? "none")",
+                LoggingKeys.path: "\(request.path ?? "")",
+                LoggingKeys.origin: "\(request.headerFields[.origin] ?? "none")",
+                LoggingKeys.remote: "\(self.quic.path.remote.socketAddress)",
+            ],
+            at: self.eventLoop.now
+        )
+    }
+
+    /// What becomes of a request for a session.
+    private enum Decision {
+        /// Give up its stream: the request is malformed, or was not processed at all.
+        case reset(HTTP3.HTTP3ErrorCode, reason: String)
+        /// An acceptance holds a place in the register of sessions.
+        case answer(SessionAdmission)
+
+        static func refuse(_ status: HTTPResponse.Status, reason: String) -> Self {
+            .answer(.refuse(status, reason: reason))
+        }
+    }
+
+    private func decide(on request: HTTPRequest, _ context: ServerContext) -> Decision {
         guard Negotiation.protocols.contains(request.extendedConnectProtocol ?? "") else {
             // RFC 9220 § 3.
             return .refuse(.notImplemented, reason: "CONNECT for protocol \(request.extendedConnectProtocol ?? "none")")
@@ -169,14 +194,19 @@ extension PeerConnection {
         guard request.scheme == "https", request.path != nil, let authority = request.authority else {
             return .refuse(.badRequest, reason: "CONNECT without scheme https, a path and an authority")
         }
+        let settings = self.peerSettings ?? [:]
+        if let why = Negotiation.reasonAgainstClient(settings: settings, takesDatagrams: self.quic.peerTakesDatagrams) {
+            return .reset(.messageError, reason: why)
+        }
         do {
             try context.originPolicy.check(origin: request.headerFields[.origin], authority: authority)
         } catch {
             return .refuse(.forbidden, reason: error.description)
         }
-        // Without session flow control a connection carries one session at a time (draft-ietf-webtrans-http3 § 5.1).
         guard self.sessions.isEmpty else {
-            return .refuse(.tooManyRequests, reason: "this connection already carries a session")
+            // draft-ietf-webtrans-http3 § 5.1: one at a time without session flow control. The code says that the
+            // request may be made again, on another connection.
+            return .reset(.requestRejected, reason: "this connection already carries a session")
         }
         switch context.sessions.reserve() {
         case .draining:
@@ -189,7 +219,7 @@ extension PeerConnection {
         case .reserved:
             let admission = context.admission(request)
             if case .refuse = admission { context.sessions.release() }
-            return admission
+            return .answer(admission)
         }
     }
 

@@ -50,6 +50,11 @@ extension PeerConnection {
         case .webTransport(let sessionID, let headerSize, let rest):
             self.quic.consumed(headerSize, of: id)
             try self.webTransportStream(stream, id, of: sessionID, rest: rest, isFinal: isFinal)
+        case .http3(let replay, nil) where id.direction == .unidirectional:
+            // RFC 9114 § 6.2: a stream that ends before its type is to be tolerated.
+            stream.isTaken = true
+            stream.kind = .discarded
+            self.quic.consumed(replay.readableBytes, of: id)
         case .http3(let replay, let type):
             stream.isTaken = true
             if id.direction == .unidirectional, type == 0 {

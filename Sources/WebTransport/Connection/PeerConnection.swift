@@ -53,7 +53,7 @@ final class PeerConnection {
     var hasCarriedTraffic = false
     /// Whether packets have come in since events were last dispatched.
     var hasReceived = false
-    private var lastProbe: NIODeadline?
+    private var probes = ProbeSchedule()
 
     /// A request with what followed it on its stream.
     struct HeldRequest {
@@ -80,8 +80,6 @@ final class PeerConnection {
     /// Bytes of a connection that may wait for acknowledgement before every writer is suspended: a thousand streams of a
     /// client that acknowledges nothing must not cost a thousand times the watermark of one.
     private static let maxHeldByStreams = 16 << 20
-    /// An empty frame a second is next to nothing, and a session that nobody reads lives as long at most.
-    private static let probeInterval = TimeAmount.seconds(1)
     /// Time for a page to open its next session, or to fetch its next resource.
     private static let lingerTime = TimeAmount.seconds(5)
     /// Time for a connection's first session, or between requests for resources.
@@ -112,12 +110,13 @@ final class PeerConnection {
     // MARK: Deadlines
 
     var deadline: NIODeadline? {
-        guard self.quic.isOpen, let reap = self.reapDeadline else { return self.quic.deadline }
-        return self.quic.deadline.map { min($0, reap) } ?? reap
+        guard self.quic.isOpen else { return self.quic.deadline }
+        return [self.quic.deadline, self.reapDeadline, self.probes.deadline].lazy.compactMap(\.self).min()
     }
 
     func handleTimeout(at now: NIODeadline) {
         self.quic.handleTimeout(at: now)
+        if self.probes.timedOut(at: now, bytesInFlight: self.quic.pathStatistics.bytesInFlight) { self.probeSessions() }
         guard let reap = self.reapDeadline, reap <= now else { return }
         if self.http3?.isSendingMessages == true {
             self.reapDeadline = now + Self.lingerTime
@@ -167,7 +166,9 @@ final class PeerConnection {
     // MARK: Events
 
     func dispatchEvents() {
+        var isSilent = true
         while let event = self.quic.nextEvent() {
+            isSilent = false
             do throws(HTTP3Error) {
                 try self.dispatch(event)
             } catch {
@@ -176,20 +177,23 @@ final class PeerConnection {
         }
         if self.hasReceived {
             self.hasReceived = false
-            self.probeSessions()
+            self.considerProbe(isSilent: isSilent)
         }
     }
 
-    /// A peer that stops a CONNECT stream has ended the session, which would show only when something is next written on
-    /// it. Packets that come in may have said so.
+    private func considerProbe(isSilent: Bool) {
+        guard self.quic.isOpen, !self.sessions.isEmpty else { return self.probes.cancel() }
+        let statistics = self.quic.pathStatistics
+        let isDue = self.probes.packetsArrived(
+            at: .now(),
+            isSilent: isSilent,
+            bytesInFlight: statistics.bytesInFlight,
+            roundTrip: statistics.smoothedRoundTrip
+        )
+        if isDue { self.probeSessions() }
+    }
+
     private func probeSessions() {
-        guard self.quic.isOpen, !self.sessions.isEmpty else { return }
-        let now = NIODeadline.now()
-        if let last = self.lastProbe {
-            // The acknowledgement of one probe must not lead to the next.
-            guard now - last >= max(Self.probeInterval, self.quic.pathStatistics.smoothedRoundTrip * 4) else { return }
-        }
-        self.lastProbe = now
         for session in self.sessions.keys { self.quic.probe(StreamID(rawValue: session)) }
     }
 

@@ -16,7 +16,7 @@ final class SessionCore {
 
     private var machine = SessionStateMachine()
     private var capsules = CapsuleDecoder(
-        known: [.closeSession, .drainSession],
+        known: [.closeSession, .drainSession, .maxStreamData, .streamDataBlocked],
         maxPayloadSize: 4 + SessionClose.maxReasonSize
     )
     private var hasReceivedClose = false
@@ -112,9 +112,13 @@ final class SessionCore {
     }
 
     private func capsuleReceived(_ capsule: Capsule) throws(HTTP3Error) {
-        if capsule.type == .drainSession {
+        switch capsule.type {
+        case .drainSession:
             self.drainReceived()
-        } else {
+        case .maxStreamData, .streamDataBlocked:
+            // draft-ietf-webtrans-http3 § 5.4: QUIC has limits of its own for each stream.
+            throw HTTP3Error(.messageError, "a capsule for limits of one stream, which HTTP/3 has no use for")
+        default:
             guard let close = SessionClose(payload: capsule.payload) else {
                 throw HTTP3Error(.messageError, "a WT_CLOSE_SESSION capsule that is too short, too long or not UTF-8")
             }
@@ -125,11 +129,13 @@ final class SessionCore {
 
     /// The peer's FIN. Without WT_CLOSE_SESSION it means code 0 and no reason.
     func requestStreamFinished() {
-        self.peerClosed(
-            self.capsules.isAtBoundary
-                ? .closedByPeer(SessionClose())
-                : .abnormal("the peer ended the session within a capsule")
-        )
+        if self.capsules.isAtBoundary {
+            self.peerClosed(.closedByPeer(SessionClose()))
+        } else {
+            // RFC 9297 § 3.3: a capsule that is cut short makes the message malformed.
+            self.connection.abortRequest(self.id, code: .messageError)
+            self.peerClosed(.abnormal("the peer ended the session within a capsule"))
+        }
     }
 
     func requestStreamReset(code: UInt64) {

@@ -1,0 +1,66 @@
+import NIOCore
+
+/// Watches the frames of one stream for WT_STREAM, which looks like a frame but has no length, and may only begin a
+/// stream (draft-ietf-webtrans-http3 § 4.3). nghttp3 takes it for a frame of unknown type and skips what follows.
+struct FrameWatch: ~Copyable {
+    private enum State: ~Copyable {
+        /// Within the type of a unidirectional stream.
+        case streamType(ByteBuffer)
+        /// Between two frames, or within a frame's header.
+        case header(ByteBuffer)
+        case payload(left: UInt64)
+        /// The stream has no frames.
+        case done
+    }
+    private var state: State
+
+    /// RFC 9114 § 6.2.1.
+    private static let controlStreamType: UInt64 = 0x00
+
+    init(isUnidirectional: Bool) {
+        self.state = isUnidirectional ? .streamType(ByteBuffer()) : .header(ByteBuffer())
+    }
+
+    private init(_ state: consuming State) {
+        self.state = state
+    }
+
+    /// Takes the next bytes of the stream.
+    mutating func process(_ bytes: ByteBuffer) throws(HTTP3Error) {
+        var rest = bytes
+        while rest.readableBytes > 0 { try self.step(&rest) }
+    }
+
+    private mutating func step(_ rest: inout ByteBuffer) throws(HTTP3Error) {
+        switch consume self.state {
+        case .streamType(var collected):
+            collected.writeBuffer(&rest)
+            guard let type = collected.readEncodedInteger(as: UInt64.self, strategy: .quic) else {
+                self = .init(.streamType(collected))
+                return
+            }
+            rest = collected
+            self = .init(type == Self.controlStreamType ? .header(ByteBuffer()) : .done)
+        case .header(var collected):
+            collected.writeBuffer(&rest)
+            var peeked = collected
+            if peeked.readEncodedInteger(as: UInt64.self, strategy: .quic) == StreamTyping.bidirectionalSignal {
+                self = .init(.done)
+                throw HTTP3Error(.frameError, "WT_STREAM elsewhere than at the beginning of a stream")
+            }
+            guard let header = FrameHeader(from: &collected) else {
+                self = .init(.header(collected))
+                return
+            }
+            rest = collected
+            self = .init(header.length > 0 ? .payload(left: header.length) : .header(ByteBuffer()))
+        case .payload(let left):
+            let skipped = min(UInt64(rest.readableBytes), left)
+            rest.moveReaderIndex(forwardBy: Int(skipped))
+            self = .init(skipped < left ? .payload(left: left - skipped) : .header(ByteBuffer()))
+        case .done:
+            rest.moveReaderIndex(to: rest.writerIndex)
+            self = .init(.done)
+        }
+    }
+}
