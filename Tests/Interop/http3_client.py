@@ -163,12 +163,13 @@ class Client(QuicConnectionProtocol):
 
 
 @asynccontextmanager
-async def client(server: Server, host: str = "localhost") -> AsyncIterator[Client]:
+async def client(server: Server, host: str = "localhost", idle_timeout: float = 60) -> AsyncIterator[Client]:
     configuration = QuicConfiguration(
         alpn_protocols=H3_ALPN,
         verify_mode=ssl.CERT_NONE,
         server_name="localhost",
         max_datagram_frame_size=65536,
+        idle_timeout=idle_timeout,
     )
     async with connect(host, server.port, configuration=configuration, create_protocol=Client) as protocol:
         yield protocol
