@@ -43,6 +43,7 @@ struct DatagramHandoverTests {
         try await loop.submit {
             #expect(endpoint.value.core.statistics.dropped == 3)
             #expect(handover.takeAll().isEmpty)
+            handover.detach()
         }.get()
     }
 

@@ -215,6 +215,8 @@ final class UDPEndpoint {
 
     /// The connection has changed: in this turn it gets to write, and its deadline is read again.
     func markDirty(_ connection: PeerConnection) {
+        // A closed endpoint has no turns, and what it kept would keep it.
+        guard self.state == .open else { return }
         if !connection.isDirty {
             connection.isDirty = true
             self.dirty.append(connection)
