@@ -221,7 +221,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             let (subprotocol, fields) = try self.admit(request)
             // RFC 6455 § 4.2.2: only what the client offered.
             let chosen = subprotocol.flatMap { offer.subprotocols.contains($0) ? $0 : nil }
-            self.accept(context, request, accept: offer.accept, subprotocol: chosen, fields: fields)
+            self.accept(context, request, offer, subprotocol: chosen, fields: fields)
         } catch {
             self.core.refusals.log(
                 "WebSocket",
@@ -271,7 +271,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func accept(
         _ context: ChannelHandlerContext,
         _ request: HTTPRequest,
-        accept: String,
+        _ offer: OpeningHandshake.Offer,
         subprotocol: String?,
         fields: HTTPFields
     ) {
@@ -279,18 +279,23 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.timer?.cancel()
         let channel = context.channel
         let core = self.core
+        let configuration = core.configuration
+        let compression = configuration.compression.flatMap { policy in
+            PermessageDeflate.accept(offer.extensions, policy).map { ($0.agreement, $0.answer, policy) }
+        }
+        let extensions = compression.map { "\($0.1)" }
         channel.closeFuture.whenComplete { _ in core.sessionClosed() }
 
         var responseFields = fields
         responseFields[.upgrade] = "websocket"
         responseFields[.connection] = "upgrade"
-        responseFields[.secWebSocketAccept] = accept
+        responseFields[.secWebSocketAccept] = offer.accept
         responseFields[.secWebSocketProtocol] = subprotocol
+        responseFields[.secWebSocketExtensions] = extensions
         let head = HTTPResponseHead(HTTPResponse(status: .switchingProtocols, headerFields: responseFields))
         context.write(self.wrapOutboundOut(.head(head)), promise: nil)
         context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
 
-        let configuration = core.configuration
         let connection = WebSocketConnection(
             role: .server,
             limits: WebSocketConnection.Limits(
@@ -298,11 +303,17 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 pingInterval: configuration.pingInterval,
                 closeTimeout: configuration.closeTimeout
             ),
+            compression: compression.map { ($0.0, $0.2) },
             eventLoop: context.eventLoop
         )
         let pipeline = channel.pipeline.syncOperations
         do {
-            let frames = WebSocketFrameDecoder(maxFrameSize: max(configuration.maxMessageSize, 125))
+            let frames = WebSocketFrameDecoder(
+                maxFrameSize: MessageAssembler.maximumFrameSize(
+                    forMessagesOf: configuration.maxMessageSize,
+                    isCompressed: compression != nil
+                )
+            )
             try pipeline.addHandlers([ByteToMessageHandler(frames), connection], position: .after(self))
         } catch {
             // The pipeline is gone with its channel.
@@ -317,6 +328,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             connection,
             request: request,
             subprotocol: subprotocol,
+            extensions: extensions ?? "",
             remoteAddress: channel.remoteAddress
         )
         if core.accepted.source.offer(session) == .ended {

@@ -39,6 +39,8 @@ final class WebSocketConnection: ChannelDuplexHandler {
     private let role: WebSocketRole
     private let limits: Limits
     private let encoder: FrameEncoder
+    /// Nil when our messages are sent as they are.
+    private let deflater: MessageDeflater?
     private var assembler: MessageAssembler
     private var closing = ClosingStateMachine()
     /// Set while the handler is in a pipeline.
@@ -56,12 +58,23 @@ final class WebSocketConnection: ChannelDuplexHandler {
     /// A ping has gone out because the peer was silent.
     private var isAskingForLife = false
 
-    init(role: WebSocketRole, limits: Limits, eventLoop: any EventLoop) {
+    /// - Parameter compression: what both sides have agreed on, and how to use it.
+    init(
+        role: WebSocketRole,
+        limits: Limits,
+        compression: (agreement: PermessageDeflate, policy: WebSocketCompression)?,
+        eventLoop: any EventLoop
+    ) {
         self.role = role
         self.limits = limits
         self.eventLoop = eventLoop
         self.encoder = FrameEncoder(role: role)
-        self.assembler = MessageAssembler(role: role, maximumSize: limits.maxMessageSize)
+        self.deflater = compression.flatMap { $0.agreement.makeDeflater(role, $0.policy) }
+        self.assembler = MessageAssembler(
+            role: role,
+            maximumSize: limits.maxMessageSize,
+            inflater: compression?.agreement.makeInflater(role)
+        )
         // The gate counts bytes; the mailbox's own watermarks, which count messages, are out of its way.
         self.messages = Mailbox(lowWatermark: .max - 1, highWatermark: .max)
     }
@@ -180,17 +193,33 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     private func write(_ message: WebSocketMessage) {
-        switch message {
-        case .text(let text):
-            self.encoder.write(text: text, into: &self.batch)
-        case .binary(let payload) where payload.readableBytes <= Self.copyLimit || self.role == .client:
-            self.encoder.write(.binary, payload, into: &self.batch)
-        case .binary(let payload):
-            self.encoder.writeHeader(ofUnmasked: .binary, length: payload.readableBytes, into: &self.batch)
-            self.handOver()
-            self.context?.write(self.wrapOutboundOut(payload), promise: nil)
+        if let deflater = self.deflater, deflater.isWorthwhile(message.byteCount) {
+            var payload = ByteBuffer()
+            switch message {
+            case .text(var text):
+                text.withUTF8 { deflater.deflate(UnsafeRawBufferPointer($0), into: &payload) }
+                self.write(.text, payload, isCompressed: true)
+            case .binary(let bytes):
+                bytes.withUnsafeReadableBytes { deflater.deflate($0, into: &payload) }
+                self.write(.binary, payload, isCompressed: true)
+            }
+        } else {
+            switch message {
+            case .text(let text): self.encoder.write(text: text, into: &self.batch)
+            case .binary(let payload): self.write(.binary, payload, isCompressed: false)
+            }
         }
         self.batchGrew()
+    }
+
+    private func write(_ opcode: WebSocketOpcode, _ payload: ByteBuffer, isCompressed: Bool) {
+        let length = payload.readableBytes
+        guard length > Self.copyLimit && self.role == .server else {
+            return self.encoder.write(opcode, payload, isCompressed: isCompressed, into: &self.batch)
+        }
+        self.encoder.writeHeader(ofUnmasked: opcode, length: length, isCompressed: isCompressed, into: &self.batch)
+        self.handOver()
+        self.context?.write(self.wrapOutboundOut(payload), promise: nil)
     }
 
     private func batchGrew() {
