@@ -20,6 +20,8 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Requests that are answered here have no body to speak of; a small one is read and dropped, so that the connection
     /// can be used on.
     private static let maximumDiscardedBody = 64 << 10
+    /// What RFC 9112 § 3 recommends to support. What exceeds even the decoder's limit for a field gets 431.
+    private static let maximumTarget = 8_000
 
     private enum State {
         case idle
@@ -102,9 +104,16 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch (self.state, self.unwrapInboundIn(data)) {
         case (.idle, .head(let head)):
             self.state = .receiving(head, bodyBytes: 0)
-            let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-            if length > Self.maximumDiscardedBody {
+            do throws(RequestFraming.Fault) {
+                try RequestFraming.check(head)
+            } catch {
+                return self.respond(context, .text(error.status, "\(error.reason)\n"), to: head, keepsAlive: false)
+            }
+            if RequestFraming.announcedLength(head) > Self.maximumDiscardedBody {
                 self.refuseBody(context, head)
+            } else if head.uri.utf8.count > Self.maximumTarget {
+                let message = "the request's target is longer than \(Self.maximumTarget) bytes\n"
+                self.respond(context, .text(.uriTooLong, message), to: head, keepsAlive: false)
             } else if head.headers.contains(name: "expect") {
                 // RFC 9110 § 10.1.1: a final answer instead of 100 makes the client keep its body.
                 self.answer(context, head, keepsAlive: false)
@@ -158,7 +167,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         do {
             request = try HTTPRequest(head, isSecure: self.isSecure)
         } catch {
-            return self.respond(context, .text(.badRequest, "\(error.reason)\n"), to: head, keepsAlive: false)
+            return self.respond(context, .text(error.status, "\(error.reason)\n"), to: head, keepsAlive: false)
         }
         if OpeningHandshake.isRequested(by: request) && head.version == .http1_1 {
             return self.upgrade(context, head, request)
