@@ -117,6 +117,7 @@ struct CompressedSessionTests {
             raw.sendFrame(0xc2, [0x00])
             let empty = try await raw.readFrame()
             #expect(empty == (0x82, []))
+            try await raw.channel.close()
         }
     }
 

@@ -3,7 +3,6 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
-import NIOWebSocket
 import TLS
 
 /// The client's opening handshake: sends the request, checks the answer, and makes way for a `WebSocketConnection`.
@@ -222,8 +221,8 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
             compression: compression,
             eventLoop: context.eventLoop
         )
-        let frames = WebSocketFrameDecoder(
-            maxFrameSize: MessageAssembler.maximumFrameSize(
+        let frames = FrameDecoder(
+            maximumSize: MessageAssembler.maximumFrameSize(
                 forMessagesOf: self.configuration.maxMessageSize,
                 isCompressed: compression != nil
             )

@@ -9,8 +9,8 @@ struct WebSocketViolation: Error, Hashable {
 
 /// Turns the peer's frames into messages and control events, and checks every rule for frames.
 ///
-/// NIOWebSocket's decoder has checked that control frames are short and final, and that no frame is larger than the
-/// largest message. Its aggregator is not used: it refuses small fragments, which the RFC allows, and does not tell
+/// `FrameParser` has checked that control frames are short and final, and that no frame is larger than the largest
+/// message. NIOWebSocket's aggregator is not used: it refuses small fragments, which the RFC allows, and does not tell
 /// close codes apart. Here a message in progress costs its bytes and nothing per fragment, so fragments need no limit.
 struct MessageAssembler {
     enum Event: Hashable {

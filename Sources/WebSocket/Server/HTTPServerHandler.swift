@@ -6,7 +6,6 @@ import LoopConcurrency
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
-import NIOWebSocket
 
 /// One connection's HTTP/1.1: answers GET and HEAD in order, and hands over to a `WebSocketConnection`.
 ///
@@ -317,8 +316,8 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         )
         let pipeline = channel.pipeline.syncOperations
         do {
-            let frames = WebSocketFrameDecoder(
-                maxFrameSize: MessageAssembler.maximumFrameSize(
+            let frames = FrameDecoder(
+                maximumSize: MessageAssembler.maximumFrameSize(
                     forMessagesOf: configuration.maxMessageSize,
                     isCompressed: compression != nil
                 )

@@ -55,6 +55,8 @@ final class WebSocketConnection: ChannelDuplexHandler {
     private var pings: [(payload: UInt64, sent: NIODeadline, promise: EventLoopPromise<TimeAmount>)] = []
     private var nextPing: UInt64 = 0
     private var timer: DeadlineTimer?
+    /// The rule that the peer broke. Nothing that comes after it is looked at.
+    private var violation: WebSocketViolation?
     /// A ping has gone out because the peer was silent.
     private var isAskingForLife = false
 
@@ -106,16 +108,14 @@ final class WebSocketConnection: ChannelDuplexHandler {
         self.messages.source.finish()
         for ping in self.pings { ping.promise.fail(WebSocketError.closed) }
         self.pings = []
+        if let violation = self.violation { _ = self.closing.peerBrokeRule(violation) }
         self.closeSignal.signal(self.closing.connectionLost())
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
-        case NIOWebSocketError.invalidFrameLength:
-            let reason = "a message of more than \(self.limits.maxMessageSize) bytes"
-            self.fail(WebSocketViolation(code: .messageTooLarge, reason: reason))
-        case is NIOWebSocketError:
-            self.fail(WebSocketViolation(code: .protocolError, reason: "a control frame that is long or in fragments"))
+        case let violation as WebSocketViolation:
+            self.fail(violation)
         default:
             // The connection is lost; `channelInactive` tells how the session stood.
             context.close(promise: nil)
@@ -131,6 +131,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = self.unwrapInboundIn(data)
+        guard self.violation == nil else { return }
         if let interval = self.limits.pingInterval, self.closing.isOpen {
             self.isAskingForLife = false
             self.timer?.set(interval)
@@ -163,8 +164,13 @@ final class WebSocketConnection: ChannelDuplexHandler {
         }
     }
 
-    /// The application has caught up.
-    func resumeReading() {
+    /// The application has taken most of its messages, or all if that is what we wait for.
+    func caughtUp() {
+        if let violation = self.violation { self.endAfter(violation) }
+        self.resumeReading()
+    }
+
+    private func resumeReading() {
         guard self.owesRead else { return }
         self.owesRead = false
         self.context?.read()
@@ -325,6 +331,16 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     private func fail(_ violation: WebSocketViolation) {
+        guard self.violation == nil else { return }
+        self.violation = violation
+        // What came before may be answered first, if the application does not take too long.
+        self.timer?.set(self.limits.closeTimeout)
+        guard self.gate.awaitEmpty() else { return }
+        self.eventLoop.assumeIsolated().execute { self.endAfter(violation) }
+    }
+
+    private func endAfter(_ violation: WebSocketViolation) {
+        guard self.context != nil else { return }
         switch self.closing.peerBrokeRule(violation) {
         case .sendClose:
             self.sendLastFrame(violation.code, reason: violation.reason)
@@ -355,6 +371,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
 
     private func deadlinePassed() {
         guard let context = self.context else { return }
+        if let violation = self.violation, self.closing.isOpen { return self.endAfter(violation) }
         guard self.closing.isOpen, let interval = self.limits.pingInterval else {
             // The peer does not close: RFC 6455 § 7.1.1 lets us end the connection at any time.
             context.abort()

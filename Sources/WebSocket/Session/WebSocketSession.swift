@@ -163,7 +163,7 @@ public struct WebSocketMessages: AsyncSequence, Sendable {
             guard let message = await self.base.next() else { return nil }
             if self.gate.remove(ReceiveGate.cost(of: message)) {
                 let connection = self.connection
-                connection.eventLoop.execute { connection.value.resumeReading() }
+                connection.eventLoop.execute { connection.value.caughtUp() }
             }
             return message
         }
