@@ -55,6 +55,7 @@ let package = Package(
         .systemLibrary(name: "CNghttp3", pkgConfig: "libnghttp3", providers: [.apt(["libnghttp3-dev"])]),
         // Without pkg-config: its search path would come before that of a private prefix with newer ngtcp2 and nghttp3.
         .systemLibrary(name: "CGnuTLS", providers: [.apt(["libgnutls28-dev"])]),
+        .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CUDPSocket"),
 
         // Floor 1: no sockets, no clock.
@@ -73,7 +74,9 @@ let package = Package(
         library(
             "WebSocket",
             [
-                "TLS", "Credentials", "HTTPSemantics", "LoopConcurrency", nioCore, nioPosix, httpTypes, logging, deque,
+                "CZlib", "TLS", "Credentials", "HTTPSemantics", "LoopConcurrency", nioCore, nioPosix, httpTypes,
+                logging,
+                deque,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),

@@ -1,7 +1,7 @@
 # Shared by scripts/run, scripts/test and .ci/run; sourced, with the repository as working directory.
 
 swift_version=6.3
-server_packages=(libngtcp2-dev libngtcp2-crypto-gnutls-dev libnghttp3-dev libgnutls28-dev pkg-config)
+server_packages=(libngtcp2-dev libngtcp2-crypto-gnutls-dev libnghttp3-dev libgnutls28-dev zlib1g-dev pkg-config)
 
 # The same flags everywhere, so that nothing is built twice. The check holds the floors of Package.swift apart.
 build_flags=(--explicit-target-dependency-import-check error)

@@ -22,6 +22,11 @@ public struct ApusServer: Service {
         public var originPolicy = OriginPolicy()
         public var retry = WebTransportServer.RetryMode.auto(halfOpenThreshold: 128)
         public var maxSessions = 10_000
+        /// The largest message that a WebSocket takes, in bytes.
+        public var maxMessageSize = 1 << 20
+        /// Whether WebSockets compress for clients that offer it, as all browsers do. Off: the lab page compares
+        /// transports by sending the same bytes over each.
+        public var compressesWebSockets = false
         public var transport = TransportOptions()
         /// Adds `/test/…`.
         public var testEndpoints = false
@@ -145,6 +150,8 @@ public struct ApusServer: Service {
             responseFields: [.init("alt-svc")!: "h3=\":\(configuration.port)\"; ma=86400"]
         )
         tcp.maxSessions = configuration.maxSessions
+        tcp.maxMessageSize = configuration.maxMessageSize
+        if configuration.compressesWebSockets { tcp.compression = WebSocketCompression() }
         tcp.gracePeriod = .seconds(2)
         return tcp
     }

@@ -65,6 +65,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Sessions of each transport at one time; further ones are refused.", valueName: "n"))
     var maxSessions = 10_000
 
+    @Option(help: ArgumentHelp("The largest WebSocket message, in bytes.", valueName: "n"))
+    var maxMessageSize = 1 << 20
+
+    @Flag(help: "Compress WebSocket messages for clients that offer it, as browsers do; comparisons suffer from it.")
+    var compression = false
+
     @Option(help: ArgumentHelp("Silence after which a connection ends, such as 30s or 2m.", valueName: "duration"))
     var idleTimeout = DurationOption(amount: .seconds(30))
 
@@ -100,6 +106,9 @@ struct ServeCommand: AsyncParsableCommand {
         }
         guard (1...1_000_000).contains(self.maxSessions) else {
             throw ValidationError("--max-sessions must be between 1 and 1000000.")
+        }
+        guard (125...(1 << 30)).contains(self.maxMessageSize) else {
+            throw ValidationError("--max-message-size must be between 125 and 1073741824.")
         }
     }
 
@@ -170,6 +179,8 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.originPolicy = OriginPolicy(allowedOrigins: Set(self.allowOrigin))
         configuration.retry = self.retry.mode
         configuration.maxSessions = self.maxSessions
+        configuration.maxMessageSize = self.maxMessageSize
+        configuration.compressesWebSockets = self.compression
         configuration.transport.idleTimeout = self.idleTimeout.amount
         configuration.transport.congestionControl = self.congestionControl
         configuration.transport.qlogDirectory = self.qlog

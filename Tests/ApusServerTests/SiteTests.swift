@@ -56,7 +56,13 @@ struct SiteTests {
 
     @Test(
         "What is not there is 404, and no path leads out of the lab's folder",
-        arguments: ["/nothing", "/lab/", "/lab/nothing.js", "/lab/../index.html", "/lab/%2e%2e/Package.swift", "/lab"],
+        arguments: [
+            "/nothing", "/lab/", "/lab", "/lab/nothing.js", "/lab/../index.html", "/lab/%2e%2e/Package.swift",
+            "/lab/..%2f..%2fPackage.swift", "/lab/%2E%2E%5C..%5CPackage.swift", "/lab/..;/index.html",
+            "/lab//etc/passwd",
+            "/lab/../../../../../../../../etc/passwd", "/lab/%252e%252e/index.html", "/lab/index.html%00.js",
+            "/../index.html", "//lab/index.html", "/lab/./index.html", "/LAB/index.html", "/lab/index.html/",
+        ],
         Way.allCases
     )
     func notFound(path: String, way: Way) async throws {

@@ -56,7 +56,7 @@ def test_certificate_refuses_lifetimes_that_browsers_refuse(apus, tmp_path, days
 
 @pytest.mark.parametrize("arguments", [
     ("--nonsense",), ("--port", "70000"), ("--port", "x"), ("--retry", "perhaps"), ("--loops", "0"),
-    ("--idle-timeout", "soon"), ("--congestion-control", "vegas"), ("--certificate", "only.pem"),
+    ("--max-message-size", "124"), ("--max-message-size", "1k"), ("--idle-timeout", "soon"), ("--congestion-control", "vegas"), ("--certificate", "only.pem"),
 ])
 def test_serve_refuses_bad_arguments(apus, tmp_path, arguments):
     assert_fails(apus_command(apus, "serve", *arguments, cwd=tmp_path), EX_USAGE, "Error")

@@ -48,22 +48,34 @@ struct OpeningHandshakeTests {
             .upgrade: "websocket", .connection: "Upgrade", .secWebSocketAccept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
             .secWebSocketProtocol: "a",
         ]
-        func validate(_ change: (inout HTTPFields) -> Void) throws -> String? {
+        func validate(
+            _ compression: WebSocketCompression? = nil,
+            _ change: (inout HTTPFields) -> Void
+        ) throws -> OpeningHandshake.Agreement {
             var fields = good
             change(&fields)
             return try OpeningHandshake.validate(
                 HTTPResponse(status: .switchingProtocols, headerFields: fields),
                 key: "dGhlIHNhbXBsZSBub25jZQ==",
-                offered: ["a"]
+                offered: ["a"],
+                compression: compression
             )
         }
-        #expect(try validate { _ in } == "a")
-        #expect(try validate { $0[.secWebSocketProtocol] = nil } == nil)
+        #expect(try validate { _ in }.subprotocol == "a")
+        #expect(try validate { $0[.secWebSocketProtocol] = nil }.subprotocol == nil)
         #expect(throws: WebSocketError.self) { try validate { $0[.secWebSocketProtocol] = "b" } }
         #expect(throws: WebSocketError.self) { try validate { $0[.secWebSocketAccept] = "x" } }
         #expect(throws: WebSocketError.self) { try validate { $0[.upgrade] = nil } }
         #expect(throws: WebSocketError.self) { try validate { $0[.connection] = "close" } }
         #expect(throws: WebSocketError.self) { try validate { $0[.secWebSocketExtensions] = "permessage-deflate" } }
+        var compression = WebSocketCompression()
+        compression.receiveWindowBits = 15
+        #expect(try validate(compression) { _ in }.compression == nil)
+        let agreed = try validate(compression) { $0[.secWebSocketExtensions] = "permessage-deflate" }
+        #expect(agreed.compression != nil && agreed.extensions == "permessage-deflate")
+        for answer in ["permessage-deflate;", "permessage-deflate, permessage-deflate", "x-deflate"] {
+            #expect(throws: WebSocketError.self) { try validate(compression) { $0[.secWebSocketExtensions] = answer } }
+        }
     }
 }
 

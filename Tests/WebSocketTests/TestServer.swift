@@ -129,7 +129,7 @@ struct RawConnection {
     private let bytes: BytesReader
 
     static func connect(port: Int, tls: TLSClientConfiguration? = nil) async throws -> RawConnection {
-        let (stream, continuation) = AsyncStream<ByteBuffer>.makeStream()
+        let (bytes, continuation) = AsyncStream<ByteBuffer>.makeStream()
         let channel = try await ClientBootstrap(group: TestServer.group)
             .connectTimeout(.seconds(60))
             .channelInitializer { channel in
@@ -139,7 +139,13 @@ struct RawConnection {
                 }
             }
             .connect(host: "127.0.0.1", port: port).get()
-        return RawConnection(channel: channel, bytes: BytesReader(stream))
+        return RawConnection(channel, bytes)
+    }
+
+    /// - Parameter bytes: what a `Collector` in the channel's pipeline collects.
+    init(_ channel: any Channel, _ bytes: AsyncStream<ByteBuffer>) {
+        self.channel = channel
+        self.bytes = BytesReader(bytes)
     }
 
     static func upgrade(_ path: String = "/echo", fields: String = "", version: String = "13") -> String {
@@ -185,7 +191,7 @@ struct RawConnection {
         #expect(try await self.readToEnd().isEmpty, sourceLocation: sourceLocation)
     }
 
-    private final class Collector: ChannelInboundHandler {
+    final class Collector: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         private let continuation: AsyncStream<ByteBuffer>.Continuation
 

@@ -3,7 +3,6 @@ import HTTPTypes
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
-import NIOWebSocket
 import TLS
 
 /// The client's opening handshake: sends the request, checks the answer, and makes way for a `WebSocketConnection`.
@@ -123,6 +122,9 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
         if !self.subprotocols.isEmpty {
             request.headerFields[.secWebSocketProtocol] = self.subprotocols.joined(separator: ", ")
         }
+        if let compression = self.configuration.compression {
+            request.headerFields[.secWebSocketExtensions] = "\(PermessageDeflate.offer(compression))"
+        }
         do {
             let head = try HTTPRequestHead(request)
             context.write(self.wrapOutboundOut(.head(head)), promise: nil)
@@ -178,7 +180,12 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
     }
 
     private func begin(_ context: ChannelHandlerContext, _ response: HTTPResponse) throws {
-        let subprotocol = try OpeningHandshake.validate(response, key: self.key, offered: self.subprotocols)
+        let agreement = try OpeningHandshake.validate(
+            response,
+            key: self.key,
+            offered: self.subprotocols,
+            compression: self.configuration.compression
+        )
         self.state = .switching([])
         let pipeline = context.pipeline.syncOperations
         pipeline.removeHandler(self.encoder, promise: nil)
@@ -188,14 +195,22 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
             guard case .switching(let held) = self.state else { return }
             do {
                 try result.get()
-                try self.addSession(context, subprotocol, held)
+                try self.addSession(context, agreement, held)
             } catch {
                 self.fail(context, error)
             }
         }
     }
 
-    private func addSession(_ context: ChannelHandlerContext, _ subprotocol: String?, _ held: [NIOAny]) throws {
+    private func addSession(
+        _ context: ChannelHandlerContext,
+        _ agreement: OpeningHandshake.Agreement,
+        _ held: [NIOAny]
+    ) throws {
+        var compression: (PermessageDeflate, WebSocketCompression)?
+        if let agreed = agreement.compression, let policy = self.configuration.compression {
+            compression = (agreed, policy)
+        }
         let connection = WebSocketConnection(
             role: .client,
             limits: WebSocketConnection.Limits(
@@ -203,9 +218,15 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
                 pingInterval: self.configuration.pingInterval,
                 closeTimeout: self.configuration.closeTimeout
             ),
+            compression: compression,
             eventLoop: context.eventLoop
         )
-        let frames = WebSocketFrameDecoder(maxFrameSize: max(self.configuration.maxMessageSize, 125))
+        let frames = FrameDecoder(
+            maximumSize: MessageAssembler.maximumFrameSize(
+                forMessagesOf: self.configuration.maxMessageSize,
+                isCompressed: compression != nil
+            )
+        )
         let pipeline = context.pipeline.syncOperations
         try pipeline.addHandlers([ByteToMessageHandler(frames), connection], position: .after(self))
         self.state = .done
@@ -213,7 +234,8 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
             WebSocketSession(
                 connection,
                 request: self.request,
-                subprotocol: subprotocol,
+                subprotocol: agreement.subprotocol,
+                extensions: agreement.extensions,
                 remoteAddress: context.channel.remoteAddress
             )
         )

@@ -10,7 +10,9 @@ public struct WebSocketClientConfiguration: Sendable {
     public var subprotocols: [String]
     /// Further request fields, such as `Origin`.
     public var fields: HTTPFields
-    /// A server can make the session hold this much.
+    /// Offers to compress messages. Nil offers nothing; see `WebSocketCompression`.
+    public var compression: WebSocketCompression?
+    /// A server can make the session hold this much, decompressed.
     public var maxMessageSize = 1 << 20
     /// From the first packet to the session.
     public var connectTimeout = TimeAmount.seconds(10)

@@ -21,9 +21,10 @@ struct FrameEncoder {
     private func writeHeader(
         _ opcode: WebSocketOpcode,
         length: Int,
+        isCompressed: Bool,
         into buffer: inout ByteBuffer
     ) -> WebSocketMaskingKey? {
-        buffer.writeInteger(0x80 | UInt8(webSocketOpcode: opcode))
+        buffer.writeInteger((isCompressed ? 0xc0 : 0x80) | UInt8(webSocketOpcode: opcode))
         let masked: UInt8 = self.role == .client ? 0x80 : 0
         // The shortest form that holds the length (RFC 6455 § 5.2).
         switch length {
@@ -43,8 +44,16 @@ struct FrameEncoder {
     }
 
     /// Appends a frame with its payload.
-    func write(_ opcode: WebSocketOpcode, _ payload: ByteBuffer, into buffer: inout ByteBuffer) {
-        let key = self.writeHeader(opcode, length: payload.readableBytes, into: &buffer)
+    ///
+    /// - Parameter isCompressed: sets the first reserved bit (RFC 7692 § 6).
+    func write(
+        _ opcode: WebSocketOpcode,
+        _ payload: ByteBuffer,
+        isCompressed: Bool = false,
+        into buffer: inout ByteBuffer
+    ) {
+        let length = payload.readableBytes
+        let key = self.writeHeader(opcode, length: length, isCompressed: isCompressed, into: &buffer)
         let start = buffer.readableBytes
         buffer.writeImmutableBuffer(payload)
         if let key { buffer.applyMask(key, from: start) }
@@ -52,16 +61,21 @@ struct FrameEncoder {
 
     /// Appends a text frame, encoding the text in place.
     func write(text: String, into buffer: inout ByteBuffer) {
-        let key = self.writeHeader(.text, length: text.utf8.count, into: &buffer)
+        let key = self.writeHeader(.text, length: text.utf8.count, isCompressed: false, into: &buffer)
         let start = buffer.readableBytes
         buffer.writeString(text)
         if let key { buffer.applyMask(key, from: start) }
     }
 
     /// Appends the header for a payload that follows as a buffer of its own. For servers only: nothing masks it.
-    func writeHeader(ofUnmasked opcode: WebSocketOpcode, length: Int, into buffer: inout ByteBuffer) {
+    func writeHeader(
+        ofUnmasked opcode: WebSocketOpcode,
+        length: Int,
+        isCompressed: Bool = false,
+        into buffer: inout ByteBuffer
+    ) {
         precondition(self.role == .server, "a client masks every payload")
-        _ = self.writeHeader(opcode, length: length, into: &buffer)
+        _ = self.writeHeader(opcode, length: length, isCompressed: isCompressed, into: &buffer)
     }
 
     /// Appends a Close frame. A code that must not be sent, such as 1005, becomes an empty frame.

@@ -9,8 +9,8 @@ struct WebSocketViolation: Error, Hashable {
 
 /// Turns the peer's frames into messages and control events, and checks every rule for frames.
 ///
-/// NIOWebSocket's decoder has checked that control frames are short and final, and that no frame is larger than the
-/// largest message. Its aggregator is not used: it refuses small fragments, which the RFC allows, and does not tell
+/// `FrameParser` has checked that control frames are short and final, and that no frame is larger than the largest
+/// message. NIOWebSocket's aggregator is not used: it refuses small fragments, which the RFC allows, and does not tell
 /// close codes apart. Here a message in progress costs its bytes and nothing per fragment, so fragments need no limit.
 struct MessageAssembler {
     enum Event: Hashable {
@@ -34,28 +34,52 @@ struct MessageAssembler {
 
     private let role: WebSocketRole
     private let maximumSize: Int
+    /// Nil when compression was not agreed on.
+    private let inflater: MessageInflater?
     private var progress = Progress.betweenMessages
     /// The message in progress. Not in the enum, where each fragment would copy what is there to append to it.
     private var buffer = ByteBuffer()
+    /// Whether the message in progress is compressed.
+    private var isCompressed = false
 
-    init(role: WebSocketRole, maximumSize: Int) {
+    init(role: WebSocketRole, maximumSize: Int, inflater: MessageInflater? = nil) {
         self.role = role
         self.maximumSize = maximumSize
+        self.inflater = inflater
+    }
+
+    /// The largest frame that can belong to a message of the largest size.
+    static func maximumFrameSize(forMessagesOf size: Int, isCompressed: Bool) -> Int {
+        // Control frames are always possible. What cannot be compressed grows a little; zlib's own bound for any
+        // parameters is an eighth and a 64th of the size, and some bytes (`deflateBound`).
+        isCompressed ? size + size / 8 + size / 64 + 128 : max(size, 125)
     }
 
     mutating func receive(_ frame: WebSocketFrame) throws(WebSocketViolation) -> Event {
-        // RFC 6455 § 5.2: without an extension that defines them the reserved bits are zero.
-        guard frame.reservedBits.isEmpty else { throw Self.protocolError("reserved bits are set") }
+        let isCompressed = try self.isCompressed(frame)
         let payload = try self.unmask(frame)
         switch frame.opcode {
-        case .text: return try self.begin(.text(UTF8Validator()), payload, isFinal: frame.fin)
-        case .binary: return try self.begin(.binary, payload, isFinal: frame.fin)
+        case .text: return try self.begin(.text(UTF8Validator()), payload, isFinal: frame.fin, isCompressed)
+        case .binary: return try self.begin(.binary, payload, isFinal: frame.fin, isCompressed)
         case .continuation: return try self.append(payload, isFinal: frame.fin)
         case .ping: return .ping(payload)
         case .pong: return .pong(payload)
         case .connectionClose: return try Self.parseClose(payload)
         default: throw Self.protocolError("the opcode is reserved")
         }
+    }
+
+    /// RFC 6455 § 5.2: the reserved bits are zero unless an extension defines them. permessage-deflate defines the first
+    /// one, and only for the first frame of a message (RFC 7692 § 6).
+    private func isCompressed(_ frame: WebSocketFrame) throws(WebSocketViolation) -> Bool {
+        if frame.reservedBits.isEmpty { return false }
+        guard frame.reservedBits == .rsv1, self.inflater != nil else {
+            throw Self.protocolError("reserved bits are set")
+        }
+        guard frame.opcode == .text || frame.opcode == .binary else {
+            throw Self.protocolError("a frame that begins no message says that it is compressed")
+        }
+        return true
     }
 
     private func unmask(_ frame: WebSocketFrame) throws(WebSocketViolation) -> ByteBuffer {
@@ -77,14 +101,16 @@ struct MessageAssembler {
     private mutating func begin(
         _ progress: Progress,
         _ payload: ByteBuffer,
-        isFinal: Bool
+        isFinal: Bool,
+        _ isCompressed: Bool
     ) throws(WebSocketViolation) -> Event {
         guard case .betweenMessages = self.progress else {
             throw Self.protocolError("a message begins within another")
         }
-        guard isFinal else {
+        guard isFinal && !isCompressed else {
             self.progress = progress
-            return try self.append(payload, isFinal: false)
+            self.isCompressed = isCompressed
+            return try self.append(payload, isFinal: isFinal)
         }
         guard payload.readableBytes <= self.maximumSize else { throw self.tooLarge }
         switch progress {
@@ -96,20 +122,42 @@ struct MessageAssembler {
     }
 
     private mutating func append(_ payload: ByteBuffer, isFinal: Bool) throws(WebSocketViolation) -> Event {
-        guard self.buffer.readableBytes + payload.readableBytes <= self.maximumSize else { throw self.tooLarge }
+        if case .betweenMessages = self.progress { throw Self.protocolError("a continuation without a beginning") }
+        let start = self.buffer.readableBytes
+        try self.extend(with: payload, isFinal: isFinal)
         switch self.progress {
-        case .betweenMessages:
-            throw Self.protocolError("a continuation without a beginning")
-        case .binary:
-            self.buffer.writeImmutableBuffer(payload)
-            return isFinal ? .message(.binary(self.finish())) : .none
+        case .text where isFinal && start == 0:
+            return .message(.text(try Self.text(self.finish())))
         case .text(var validator):
-            guard validator.append(payload.readableBytesView) else { throw Self.invalidUTF8 }
-            self.buffer.writeImmutableBuffer(payload)
+            guard validator.append(self.buffer.readableBytesView.dropFirst(start)) else { throw Self.invalidUTF8 }
             self.progress = .text(validator)
             guard isFinal else { return .none }
             guard validator.isComplete else { throw Self.invalidUTF8 }
             return .message(.text(String(buffer: self.finish())))
+        case .binary, .betweenMessages:
+            return isFinal ? .message(.binary(self.finish())) : .none
+        }
+    }
+
+    /// Adds a payload to the message in progress, or what it decompresses to.
+    private mutating func extend(with payload: ByteBuffer, isFinal: Bool) throws(WebSocketViolation) {
+        guard self.isCompressed, let inflater = self.inflater else {
+            guard self.buffer.readableBytes + payload.readableBytes <= self.maximumSize else { throw self.tooLarge }
+            self.buffer.writeImmutableBuffer(payload)
+            return
+        }
+        do throws(MessageInflater.Failure) {
+            try inflater.inflate(
+                payload.readableBytesView,
+                isFinal: isFinal,
+                into: &self.buffer,
+                limit: self.maximumSize
+            )
+        } catch {
+            switch error {
+            case .tooLarge: throw self.tooLarge
+            case .invalid: throw WebSocketViolation(code: .invalidPayload, reason: "a payload that is not DEFLATE")
+            }
         }
     }
 
@@ -117,8 +165,11 @@ struct MessageAssembler {
         defer {
             self.progress = .betweenMessages
             self.buffer = ByteBuffer()
+            self.isCompressed = false
         }
-        return self.buffer
+        // Decompression makes room in steps; a message that waits must not hold on to what it did not need.
+        let isWasteful = self.isCompressed && self.buffer.capacity > 2 * self.buffer.readableBytes
+        return isWasteful ? ByteBuffer(bytes: self.buffer.readableBytesView) : self.buffer
     }
 
     /// RFC 6455 § 5.5.1 and § 7.4.

@@ -20,6 +20,16 @@ enum OpeningHandshake {
         var accept: String
         /// In the client's order.
         var subprotocols: [String]
+        /// In the client's order.
+        var extensions: [WebSocketExtension]
+    }
+
+    /// What a server's answer agrees to.
+    struct Agreement: Hashable {
+        var subprotocol: String?
+        /// As the server has written them.
+        var extensions = ""
+        var compression: PermessageDeflate?
     }
 
     /// Whether a request asks for a WebSocket at all; whether it may have one is `validate`'s business.
@@ -48,9 +58,15 @@ enum OpeningHandshake {
         else {
             throw Refusal(status: .badRequest, reason: "Sec-WebSocket-Key must be 16 bytes in base64")
         }
+        let extensions = WebSocketExtension.parse(request.headerFields[values: .secWebSocketExtensions])
+        guard let extensions else {
+            // RFC 6455 § 9.1.
+            throw Refusal(status: .badRequest, reason: "Sec-WebSocket-Extensions does not follow its grammar")
+        }
         return Offer(
             accept: Self.accept(forKey: keys[0]),
-            subprotocols: Self.tokens(of: .secWebSocketProtocol, in: request.headerFields)
+            subprotocols: Self.tokens(of: .secWebSocketProtocol, in: request.headerFields),
+            extensions: extensions
         )
     }
 
@@ -59,12 +75,14 @@ enum OpeningHandshake {
         Base64.encode(SHA1.hash(Array("\(key)258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)))
     }
 
-    /// Whether a server's answer to `key` accepts the session, and with which subprotocol (RFC 6455 § 4.1).
+    /// Whether a server's answer to `key` accepts the session, and what it has chosen of what was offered
+    /// (RFC 6455 § 4.1).
     static func validate(
         _ response: HTTPResponse,
         key: String,
-        offered: [String]
-    ) throws(WebSocketError) -> String? {
+        offered: [String],
+        compression: WebSocketCompression? = nil
+    ) throws(WebSocketError) -> Agreement {
         func failed(_ reason: String) -> WebSocketError {
             WebSocketError(code: .handshakeFailed, message: "the server's WebSocket handshake is not valid: \(reason)")
         }
@@ -78,12 +96,22 @@ enum OpeningHandshake {
         guard fields[values: .secWebSocketAccept] == [Self.accept(forKey: key)] else {
             throw failed("Sec-WebSocket-Accept does not answer our key")
         }
-        guard fields[.secWebSocketExtensions] == nil else { throw failed("an extension that we did not offer") }
+        let extensions = WebSocketExtension.parse(fields[values: .secWebSocketExtensions])
+        guard let extensions, extensions.count <= (compression == nil ? 0 : 1) else {
+            throw failed("an extension that we did not offer")
+        }
+        var agreement = Agreement()
+        if let compression, let answer = extensions.first {
+            agreement.compression = PermessageDeflate.agreement(from: answer, compression)
+            guard agreement.compression != nil else { throw failed("\(answer) does not answer our offer") }
+            agreement.extensions = "\(answer)"
+        }
         let chosen = Self.tokens(of: .secWebSocketProtocol, in: fields)
         guard chosen.count <= 1, chosen.allSatisfy(offered.contains) else {
             throw failed("a subprotocol that we did not offer")
         }
-        return chosen.first
+        agreement.subprotocol = chosen.first
+        return agreement
     }
 
     /// The members of a comma-separated field.

@@ -10,8 +10,23 @@ struct UTF8Validator {
     var isComplete: Bool { self.missing == 0 }
 
     /// False when the bytes so far cannot be the beginning of any UTF-8.
-    mutating func append(_ bytes: some Sequence<UInt8>) -> Bool {
-        for byte in bytes {
+    mutating func append(_ bytes: some Collection<UInt8>) -> Bool {
+        bytes.withContiguousStorageIfAvailable { self.append(UnsafeRawBufferPointer($0)) }
+            ?? Array(bytes).withUnsafeBytes { self.append($0) }
+    }
+
+    private mutating func append(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var index = 0
+        while index < bytes.count {
+            // Eight characters of ASCII at a time, which most text is.
+            if self.missing == 0, index + 8 <= bytes.count,
+                bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+            {
+                index += 8
+                continue
+            }
+            let byte = bytes[index]
+            index += 1
             if self.missing > 0 {
                 guard self.allowed.contains(byte) else { return false }
                 self.missing -= 1

@@ -4,6 +4,7 @@ import NIOHTTPTypesHTTP1
 
 /// Why a request that the parser has accepted cannot be answered.
 struct InvalidRequest: Error, Hashable {
+    var status = HTTPResponse.Status.badRequest
     var reason: String
 }
 
@@ -21,21 +22,71 @@ extension HTTPRequest {
         guard hosts.count == 1 || (hosts.isEmpty && head.version == .http1_0) else {
             throw InvalidRequest(reason: "a request needs one Host field")
         }
+        let scheme = isSecure ? "https" : "http"
+        let target = try Self.parse(head.uri, method: method, scheme: scheme)
+        // RFC 9112 § 3.2.2: the authority of an absolute form is the request's, whatever Host says.
+        let authority = target.authority ?? hosts.first
+        guard authority.map(Self.isAuthority) ?? true else {
+            throw InvalidRequest(reason: "the request names no host, or something that cannot be one")
+        }
         self.init(
             method: method,
-            scheme: isSecure ? "https" : "http",
-            authority: hosts.first,
-            path: Self.path(of: head.uri),
+            scheme: scheme,
+            authority: authority,
+            path: target.path,
             headerFields: HTTPFields(head.headers, splitCookie: false)
         )
     }
 
-    /// The path and query of a request target; the absolute form must be understood (RFC 9112 § 3.2.2).
-    private static func path(of target: String) -> String {
-        for scheme in ["http://", "https://"] where target.lowercased().hasPrefix(scheme) {
-            let rest = target.dropFirst(scheme.count)
-            return rest.firstIndex(of: "/").map { String(rest[$0...]) } ?? "/"
+    /// The parts of a request target in one of the forms of RFC 9112 § 3.2.
+    private static func parse(
+        _ target: String,
+        method: HTTPRequest.Method,
+        scheme: String
+    ) throws(InvalidRequest) -> (authority: String?, path: String) {
+        guard !target.contains("#") else { throw InvalidRequest(reason: "a request target has no fragment") }
+        // The origin form; `*` for OPTIONS and an authority for CONNECT, neither of which is answered.
+        if target.hasPrefix("/") || method == .options || method == .connect { return (nil, target) }
+        // The absolute form (RFC 9112 § 3.2.2).
+        guard let end = target.firstRange(of: "://") else {
+            throw InvalidRequest(reason: "the request target is neither a path nor an absolute URI")
         }
-        return target
+        // RFC 9110 § 7.4: what is asked for in the other scheme is not this listener's to answer.
+        guard target[..<end.lowerBound].lowercased() == scheme else {
+            throw InvalidRequest(status: .misdirectedRequest, reason: "only \(scheme) URIs are answered here")
+        }
+        let rest = target[end.upperBound...]
+        let authorityEnd = rest.firstIndex { $0 == "/" || $0 == "?" } ?? rest.endIndex
+        let path = rest[authorityEnd...]
+        // RFC 9112 § 3.2.1: an empty path is `/`.
+        return (String(rest[..<authorityEnd]), path.hasPrefix("/") ? String(path) : "/\(path)")
+    }
+
+    /// Whether a text is a host with or without a port, and nothing else (RFC 3986 § 3.2, RFC 9110 § 4.2).
+    private static func isAuthority(_ text: String) -> Bool {
+        let host: Substring
+        let rest: Substring
+        if text.hasPrefix("[") {
+            guard let bracket = text.firstIndex(of: "]") else { return false }
+            host = text[text.index(after: text.startIndex)..<bracket]
+            rest = text[text.index(after: bracket)...]
+            guard host.utf8.allSatisfy({ Self.isHostCharacter($0) || $0 == UInt8(ascii: ":") }) else { return false }
+        } else {
+            host = text.prefix { $0 != ":" }
+            rest = text[host.endIndex...]
+            guard host.utf8.allSatisfy(Self.isHostCharacter) else { return false }
+        }
+        let isPort = rest.first == ":" && rest.utf8.dropFirst().allSatisfy { (0x30...0x39).contains($0) }
+        return !host.isEmpty && (rest.isEmpty || isPort)
+    }
+
+    private static func isHostCharacter(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default:
+            "-._~%!$&'()*+,;=".utf8.contains(byte)
+        }
     }
 }

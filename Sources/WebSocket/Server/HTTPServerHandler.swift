@@ -6,7 +6,6 @@ import LoopConcurrency
 import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
-import NIOWebSocket
 
 /// One connection's HTTP/1.1: answers GET and HEAD in order, and hands over to a `WebSocketConnection`.
 ///
@@ -20,6 +19,8 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Requests that are answered here have no body to speak of; a small one is read and dropped, so that the connection
     /// can be used on.
     private static let maximumDiscardedBody = 64 << 10
+    /// What RFC 9112 § 3 recommends to support. What exceeds even the decoder's limit for a field gets 431.
+    private static let maximumTarget = 8_000
 
     private enum State {
         case idle
@@ -102,9 +103,16 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch (self.state, self.unwrapInboundIn(data)) {
         case (.idle, .head(let head)):
             self.state = .receiving(head, bodyBytes: 0)
-            let length = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
-            if length > Self.maximumDiscardedBody {
+            do throws(RequestFraming.Fault) {
+                try RequestFraming.check(head)
+            } catch {
+                return self.respond(context, .text(error.status, "\(error.reason)\n"), to: head, keepsAlive: false)
+            }
+            if RequestFraming.announcedLength(head) > Self.maximumDiscardedBody {
                 self.refuseBody(context, head)
+            } else if head.uri.utf8.count > Self.maximumTarget {
+                let message = "the request's target is longer than \(Self.maximumTarget) bytes\n"
+                self.respond(context, .text(.uriTooLong, message), to: head, keepsAlive: false)
             } else if head.headers.contains(name: "expect") {
                 // RFC 9110 § 10.1.1: a final answer instead of 100 makes the client keep its body.
                 self.answer(context, head, keepsAlive: false)
@@ -158,7 +166,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         do {
             request = try HTTPRequest(head, isSecure: self.isSecure)
         } catch {
-            return self.respond(context, .text(.badRequest, "\(error.reason)\n"), to: head, keepsAlive: false)
+            return self.respond(context, .text(error.status, "\(error.reason)\n"), to: head, keepsAlive: false)
         }
         if OpeningHandshake.isRequested(by: request) && head.version == .http1_1 {
             return self.upgrade(context, head, request)
@@ -221,7 +229,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             let (subprotocol, fields) = try self.admit(request)
             // RFC 6455 § 4.2.2: only what the client offered.
             let chosen = subprotocol.flatMap { offer.subprotocols.contains($0) ? $0 : nil }
-            self.accept(context, request, accept: offer.accept, subprotocol: chosen, fields: fields)
+            self.accept(context, request, offer, subprotocol: chosen, fields: fields)
         } catch {
             self.core.refusals.log(
                 "WebSocket",
@@ -271,7 +279,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func accept(
         _ context: ChannelHandlerContext,
         _ request: HTTPRequest,
-        accept: String,
+        _ offer: OpeningHandshake.Offer,
         subprotocol: String?,
         fields: HTTPFields
     ) {
@@ -279,18 +287,23 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.timer?.cancel()
         let channel = context.channel
         let core = self.core
+        let configuration = core.configuration
+        let compression = configuration.compression.flatMap { policy in
+            PermessageDeflate.accept(offer.extensions, policy).map { ($0.agreement, $0.answer, policy) }
+        }
+        let extensions = compression.map { "\($0.1)" }
         channel.closeFuture.whenComplete { _ in core.sessionClosed() }
 
         var responseFields = fields
         responseFields[.upgrade] = "websocket"
         responseFields[.connection] = "upgrade"
-        responseFields[.secWebSocketAccept] = accept
+        responseFields[.secWebSocketAccept] = offer.accept
         responseFields[.secWebSocketProtocol] = subprotocol
+        responseFields[.secWebSocketExtensions] = extensions
         let head = HTTPResponseHead(HTTPResponse(status: .switchingProtocols, headerFields: responseFields))
         context.write(self.wrapOutboundOut(.head(head)), promise: nil)
         context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
 
-        let configuration = core.configuration
         let connection = WebSocketConnection(
             role: .server,
             limits: WebSocketConnection.Limits(
@@ -298,11 +311,17 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
                 pingInterval: configuration.pingInterval,
                 closeTimeout: configuration.closeTimeout
             ),
+            compression: compression.map { ($0.0, $0.2) },
             eventLoop: context.eventLoop
         )
         let pipeline = channel.pipeline.syncOperations
         do {
-            let frames = WebSocketFrameDecoder(maxFrameSize: max(configuration.maxMessageSize, 125))
+            let frames = FrameDecoder(
+                maximumSize: MessageAssembler.maximumFrameSize(
+                    forMessagesOf: configuration.maxMessageSize,
+                    isCompressed: compression != nil
+                )
+            )
             try pipeline.addHandlers([ByteToMessageHandler(frames), connection], position: .after(self))
         } catch {
             // The pipeline is gone with its channel.
@@ -317,6 +336,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             connection,
             request: request,
             subprotocol: subprotocol,
+            extensions: extensions ?? "",
             remoteAddress: channel.remoteAddress
         )
         if core.accepted.source.offer(session) == .ended {

@@ -42,7 +42,9 @@ public struct WebSocketServerConfiguration: Sendable {
     /// Added to every response but 101, such as `Alt-Svc`.
     public var responseFields: HTTPFields
 
-    /// A peer can make a session hold this much. 1 MiB is more than real-time messages need; larger things are for HTTP.
+    /// How messages are compressed for clients that offer it. Nil: not at all; see `WebSocketCompression` for the reasons.
+    public var compression: WebSocketCompression?
+    /// A peer can make a session hold this much, decompressed. 1 MiB is more than real-time messages need; larger things are for HTTP.
     public var maxMessageSize = 1 << 20
     /// Further upgrades get 429. A session costs some ten kilobytes and a file descriptor.
     public var maxSessions = 10_000

@@ -16,6 +16,8 @@ final class ReceiveGate: Sendable {
     private struct State {
         var level = 0
         var isPaused = false
+        /// The loop waits for the consumer to take everything.
+        var isAwaitingEmpty = false
     }
 
     private let state = NIOLockedValueBox(State())
@@ -33,10 +35,23 @@ final class ReceiveGate: Sendable {
         }
     }
 
-    /// The consumer has taken a message. True when the caller must resume the reads.
+    /// True when the consumer has taken everything; otherwise the `remove` that takes the last tells.
+    func awaitEmpty() -> Bool {
+        self.state.withLockedValue { state in
+            state.isAwaitingEmpty = state.level > 0
+            return !state.isAwaitingEmpty
+        }
+    }
+
+    /// The consumer has taken a message. True when the caller must tell the connection that it has caught up.
     func remove(_ cost: Int) -> Bool {
         self.state.withLockedValue { state in
             state.level -= cost
+            if state.isAwaitingEmpty && state.level <= 0 {
+                state.isAwaitingEmpty = false
+                state.isPaused = false
+                return true
+            }
             guard state.isPaused, state.level <= Self.lowWatermark else { return false }
             state.isPaused = false
             return true

@@ -39,6 +39,8 @@ final class WebSocketConnection: ChannelDuplexHandler {
     private let role: WebSocketRole
     private let limits: Limits
     private let encoder: FrameEncoder
+    /// Nil when our messages are sent as they are.
+    private let deflater: MessageDeflater?
     private var assembler: MessageAssembler
     private var closing = ClosingStateMachine()
     /// Set while the handler is in a pipeline.
@@ -53,15 +55,28 @@ final class WebSocketConnection: ChannelDuplexHandler {
     private var pings: [(payload: UInt64, sent: NIODeadline, promise: EventLoopPromise<TimeAmount>)] = []
     private var nextPing: UInt64 = 0
     private var timer: DeadlineTimer?
+    /// The rule that the peer broke. Nothing that comes after it is looked at.
+    private var violation: WebSocketViolation?
     /// A ping has gone out because the peer was silent.
     private var isAskingForLife = false
 
-    init(role: WebSocketRole, limits: Limits, eventLoop: any EventLoop) {
+    /// - Parameter compression: what both sides have agreed on, and how to use it.
+    init(
+        role: WebSocketRole,
+        limits: Limits,
+        compression: (agreement: PermessageDeflate, policy: WebSocketCompression)?,
+        eventLoop: any EventLoop
+    ) {
         self.role = role
         self.limits = limits
         self.eventLoop = eventLoop
         self.encoder = FrameEncoder(role: role)
-        self.assembler = MessageAssembler(role: role, maximumSize: limits.maxMessageSize)
+        self.deflater = compression.flatMap { $0.agreement.makeDeflater(role, $0.policy) }
+        self.assembler = MessageAssembler(
+            role: role,
+            maximumSize: limits.maxMessageSize,
+            inflater: compression?.agreement.makeInflater(role)
+        )
         // The gate counts bytes; the mailbox's own watermarks, which count messages, are out of its way.
         self.messages = Mailbox(lowWatermark: .max - 1, highWatermark: .max)
     }
@@ -93,16 +108,14 @@ final class WebSocketConnection: ChannelDuplexHandler {
         self.messages.source.finish()
         for ping in self.pings { ping.promise.fail(WebSocketError.closed) }
         self.pings = []
+        if let violation = self.violation { _ = self.closing.peerBrokeRule(violation) }
         self.closeSignal.signal(self.closing.connectionLost())
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         switch error {
-        case NIOWebSocketError.invalidFrameLength:
-            let reason = "a message of more than \(self.limits.maxMessageSize) bytes"
-            self.fail(WebSocketViolation(code: .messageTooLarge, reason: reason))
-        case is NIOWebSocketError:
-            self.fail(WebSocketViolation(code: .protocolError, reason: "a control frame that is long or in fragments"))
+        case let violation as WebSocketViolation:
+            self.fail(violation)
         default:
             // The connection is lost; `channelInactive` tells how the session stood.
             context.close(promise: nil)
@@ -118,6 +131,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let frame = self.unwrapInboundIn(data)
+        guard self.violation == nil else { return }
         if let interval = self.limits.pingInterval, self.closing.isOpen {
             self.isAskingForLife = false
             self.timer?.set(interval)
@@ -150,8 +164,13 @@ final class WebSocketConnection: ChannelDuplexHandler {
         }
     }
 
-    /// The application has caught up.
-    func resumeReading() {
+    /// The application has taken most of its messages, or all if that is what we wait for.
+    func caughtUp() {
+        if let violation = self.violation { self.endAfter(violation) }
+        self.resumeReading()
+    }
+
+    private func resumeReading() {
         guard self.owesRead else { return }
         self.owesRead = false
         self.context?.read()
@@ -180,17 +199,33 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     private func write(_ message: WebSocketMessage) {
-        switch message {
-        case .text(let text):
-            self.encoder.write(text: text, into: &self.batch)
-        case .binary(let payload) where payload.readableBytes <= Self.copyLimit || self.role == .client:
-            self.encoder.write(.binary, payload, into: &self.batch)
-        case .binary(let payload):
-            self.encoder.writeHeader(ofUnmasked: .binary, length: payload.readableBytes, into: &self.batch)
-            self.handOver()
-            self.context?.write(self.wrapOutboundOut(payload), promise: nil)
+        if let deflater = self.deflater, deflater.isWorthwhile(message.byteCount) {
+            var payload = ByteBuffer()
+            switch message {
+            case .text(var text):
+                text.withUTF8 { deflater.deflate(UnsafeRawBufferPointer($0), into: &payload) }
+                self.write(.text, payload, isCompressed: true)
+            case .binary(let bytes):
+                bytes.withUnsafeReadableBytes { deflater.deflate($0, into: &payload) }
+                self.write(.binary, payload, isCompressed: true)
+            }
+        } else {
+            switch message {
+            case .text(let text): self.encoder.write(text: text, into: &self.batch)
+            case .binary(let payload): self.write(.binary, payload, isCompressed: false)
+            }
         }
         self.batchGrew()
+    }
+
+    private func write(_ opcode: WebSocketOpcode, _ payload: ByteBuffer, isCompressed: Bool) {
+        let length = payload.readableBytes
+        guard length > Self.copyLimit && self.role == .server else {
+            return self.encoder.write(opcode, payload, isCompressed: isCompressed, into: &self.batch)
+        }
+        self.encoder.writeHeader(ofUnmasked: opcode, length: length, isCompressed: isCompressed, into: &self.batch)
+        self.handOver()
+        self.context?.write(self.wrapOutboundOut(payload), promise: nil)
     }
 
     private func batchGrew() {
@@ -296,6 +331,16 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     private func fail(_ violation: WebSocketViolation) {
+        guard self.violation == nil else { return }
+        self.violation = violation
+        // What came before may be answered first, if the application does not take too long.
+        self.timer?.set(self.limits.closeTimeout)
+        guard self.gate.awaitEmpty() else { return }
+        self.eventLoop.assumeIsolated().execute { self.endAfter(violation) }
+    }
+
+    private func endAfter(_ violation: WebSocketViolation) {
+        guard self.context != nil else { return }
         switch self.closing.peerBrokeRule(violation) {
         case .sendClose:
             self.sendLastFrame(violation.code, reason: violation.reason)
@@ -326,6 +371,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
 
     private func deadlinePassed() {
         guard let context = self.context else { return }
+        if let violation = self.violation, self.closing.isOpen { return self.endAfter(violation) }
         guard self.closing.isOpen, let interval = self.limits.pingInterval else {
             // The peer does not close: RFC 6455 § 7.1.1 lets us end the connection at any time.
             context.abort()

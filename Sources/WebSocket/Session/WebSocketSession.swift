@@ -11,6 +11,8 @@ public struct WebSocketSession: Sendable {
     public let request: HTTPRequest
     /// The application protocol that both agreed on.
     public let subprotocol: String?
+    /// The extensions that both agreed on, as the server has written them; empty when there are none.
+    public let extensions: String
     /// The peer's address.
     public let remoteAddress: SocketAddress?
     /// The peer's messages, in order. Iterate once; the sequence ends when either side closes.
@@ -27,10 +29,12 @@ public struct WebSocketSession: Sendable {
         _ connection: WebSocketConnection,
         request: HTTPRequest,
         subprotocol: String?,
+        extensions: String,
         remoteAddress: SocketAddress?
     ) {
         self.request = request
         self.subprotocol = subprotocol
+        self.extensions = extensions
         self.remoteAddress = remoteAddress
         self.eventLoop = connection.eventLoop
         self.connection = NIOLoopBound(connection, eventLoop: connection.eventLoop)
@@ -159,7 +163,7 @@ public struct WebSocketMessages: AsyncSequence, Sendable {
             guard let message = await self.base.next() else { return nil }
             if self.gate.remove(ReceiveGate.cost(of: message)) {
                 let connection = self.connection
-                connection.eventLoop.execute { connection.value.resumeReading() }
+                connection.eventLoop.execute { connection.value.caughtUp() }
             }
             return message
         }

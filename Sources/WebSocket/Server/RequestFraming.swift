@@ -1,0 +1,31 @@
+import HTTPTypes
+import NIOHTTP1
+
+/// Rules for the end of a request (RFC 9112 § 6) that the parser does not enforce. Where two servers differ about it, one
+/// request can hide in the body of another.
+enum RequestFraming {
+    struct Fault: Error, Hashable {
+        var status: HTTPResponse.Status
+        var reason: String
+    }
+
+    static func check(_ head: HTTPRequestHead) throws(Fault) {
+        let codings = head.headers[canonicalForm: "transfer-encoding"]
+        guard !codings.isEmpty else { return }
+        // RFC 9112 § 6.1: HTTP/1.0 has no transfer codings, so that such a message may have come through a peer that
+        // did not look at this field.
+        guard head.version == .http1_1 else {
+            throw Fault(status: .badRequest, reason: "Transfer-Encoding does not exist in HTTP/\(head.version)")
+        }
+        // RFC 9112 § 6.1.
+        guard codings.count == 1, codings[0].lowercased() == "chunked" else {
+            throw Fault(status: .notImplemented, reason: "no transfer coding but chunked is understood here")
+        }
+    }
+
+    /// The length that a request announces for its body. The parser has seen that there is at most one and that it is a
+    /// number, which may be larger than any we can count.
+    static func announcedLength(_ head: HTTPRequestHead) -> Int {
+        head.headers.first(name: "content-length").map { Int($0) ?? .max } ?? 0
+    }
+}
