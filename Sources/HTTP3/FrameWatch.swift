@@ -14,6 +14,7 @@ struct FrameWatch: ~Copyable {
     }
     private var state: State
 
+    private static let maxHeaderSize = 16
     /// RFC 9114 § 6.2.1.
     private static let controlStreamType: UInt64 = 0x00
 
@@ -41,18 +42,23 @@ struct FrameWatch: ~Copyable {
             }
             rest = collected
             self = .init(type == Self.controlStreamType ? .header(ByteBuffer()) : .done)
-        case .header(var collected):
-            collected.writeBuffer(&rest)
-            var peeked = collected
-            if peeked.readEncodedInteger(as: UInt64.self, strategy: .quic) == StreamTyping.bidirectionalSignal {
+        case .header(var start):
+            // A header is two varints of at most eight bytes each; no more is copied, and only what is cut is kept.
+            let before = start.readableBytes
+            start.writeBytes(rest.readableBytesView.prefix(Self.maxHeaderSize - before))
+            var input = start
+            if input.readEncodedInteger(as: UInt64.self, strategy: .quic) == StreamTyping.bidirectionalSignal {
                 self = .init(.done)
                 throw HTTP3Error(.frameError, "WT_STREAM elsewhere than at the beginning of a stream")
             }
-            guard let header = FrameHeader(from: &collected) else {
-                self = .init(.header(collected))
+            input = start
+            guard let header = FrameHeader(from: &input) else {
+                // Shorter than the longest header: it is all that there is.
+                rest.moveReaderIndex(to: rest.writerIndex)
+                self = .init(.header(start))
                 return
             }
-            rest = collected
+            rest.moveReaderIndex(forwardBy: start.readableBytes - input.readableBytes - before)
             self = .init(header.length > 0 ? .payload(left: header.length) : .header(ByteBuffer()))
         case .payload(let left):
             let skipped = min(UInt64(rest.readableBytes), left)

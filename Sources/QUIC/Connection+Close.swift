@@ -115,6 +115,8 @@ extension Connection {
     /// Nothing is sent any more. The chunks themselves stay until the library is gone: it may still point at them.
     private func releaseStreams() {
         self.sendQueue.removeAll()
+        self.creditQueue.removeAll()
+        self.blockedStreams.removeAll()
         self.datagrams.removeAll()
     }
 

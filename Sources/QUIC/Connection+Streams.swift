@@ -119,6 +119,16 @@ extension Connection {
         self.sendQueue.append(stream)
     }
 
+    /// A closed stream must not wait for its turn: without credit that never comes. The queues are no longer than there are
+    /// open streams.
+    private func removeFromQueues(_ stream: Stream) {
+        if stream.isQueued {
+            self.sendQueue.removeAll { $0 === stream }
+            self.creditQueue.removeAll { $0 === stream }
+        }
+        if stream.isBlocked { self.blockedStreams.removeAll { $0 === stream } }
+    }
+
     func enqueueForSending(_ id: StreamID) {
         if let stream = self.streams[id] { self.enqueue(stream) }
     }
@@ -164,6 +174,7 @@ extension Connection {
             if let code, stream.isStoppedByPeer { self.events.append(.stopSending(id, code: code)) }
             stream.fin = .reset
             self.heldByteCount -= stream.buffer.heldByteCount
+            self.removeFromQueues(stream)
         }
         self.events.append(.streamClosed(id))
     }

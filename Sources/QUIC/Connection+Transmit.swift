@@ -122,9 +122,14 @@ extension Connection {
 
     /// The next stream in turn. Without connection credit only ends of streams go out, which need none.
     private func takeStreamToSend() -> Stream? {
-        if ngtcp2_conn_get_max_data_left(self.handle) > 0 { return self.sendQueue.popFirst() }
-        guard let index = self.sendQueue.firstIndex(where: { !$0.buffer.hasUnsent }) else { return nil }
-        return self.sendQueue.remove(at: index)
+        guard ngtcp2_conn_get_max_data_left(self.handle) == 0 else {
+            return self.creditQueue.popFirst() ?? self.sendQueue.popFirst()
+        }
+        while let stream = self.sendQueue.popFirst() {
+            guard stream.buffer.hasUnsent else { return stream }
+            self.creditQueue.append(stream)
+        }
+        return nil
     }
 
     private func write(

@@ -35,7 +35,9 @@ package final class Connection {
     var postHandshakeMessages: PostHandshakeMessages
     var didReceiveStatelessReset = false
     var dueResets: [StreamID] = []
-    /// Streams that flow control holds up, in the order in which they are tried again.
+    /// Streams of the queue that wait for credit of the connection.
+    var creditQueue: Deque<Stream> = []
+    /// Streams that their own flow control holds up, in the order in which they are tried again.
     var blockedStreams: Deque<Stream> = []
     /// Peer's unidirectional streams that were counted as ended when they were stopped.
     var abandonedStreams: Set<StreamID> = []

@@ -3,11 +3,12 @@ import NIOCore
 
 /// A stream that the peer opened: first its bytes decide whose it is, then they go there.
 ///
-/// The peer may open another one in its place when it has closed *and* the application has taken it.
+/// The peer may open another one in its place when it has closed *and* the application is done with what it received:
+/// else a peer could have any number of tasks wait for something else.
 final class IncomingStream {
     var kind: Kind
     var isClosed = false
-    /// Whether the application has it, or never will.
+    /// Whether the application is done with it, or will never see it.
     var isTaken = false
 
     enum Kind {

@@ -125,7 +125,6 @@ extension PeerConnection {
             self.rejectEarlyArrivals(of: streamID)
             try self.respond(HTTPResponse(status: status), on: streamID)
         case .answer(.accept(let subprotocol, let fields)):
-            let session = SessionCore(id: streamID, request: request, connection: self)
             var response = HTTPResponse(status: .ok, headerFields: fields)
             if request.headerFields[.webTransportDraft02] != nil {
                 response.headerFields[.webTransportDraft] = "draft02"
@@ -134,7 +133,14 @@ extension PeerConnection {
                 // draft-ietf-webtrans-http3 § 3.3: a structured-field string.
                 response.headerFields[.webTransportProtocol] = "\"\(subprotocol)\""
             }
-            try self.http3?.submit(response, on: streamID, isFinal: false)
+            guard let http3 = self.http3 else { return context.sessions.release() }
+            do throws(HTTP3Error) {
+                try http3.submit(response, on: streamID, isFinal: false)
+            } catch {
+                context.sessions.release()
+                throw error
+            }
+            let session = SessionCore(id: streamID, request: request, connection: self)
             self.sessions[streamID] = session
             self.hasCarriedSession = true
             session.established(response: response, subprotocol: subprotocol)

@@ -97,6 +97,6 @@ struct OpenedStream: Sendable {
     init(_ core: SendStreamCore) {
         let eventLoop = core.connection.eventLoop
         self.sending = NIOLoopBound(core, eventLoop: eventLoop)
-        self.receiving = core.counterpart.map { (NIOLoopBound($0, eventLoop: eventLoop), $0.mailbox) }
+        self.receiving = core.counterpart.map { (NIOLoopBound($0, eventLoop: eventLoop), $0.handOut()) }
     }
 }

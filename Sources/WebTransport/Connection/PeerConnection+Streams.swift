@@ -146,7 +146,7 @@ extension PeerConnection {
         self.quic.reset(id, code: WebTransportErrorCode.sessionGone)
     }
 
-    /// The application has the stream, or never will.
+    /// The application is done with what the peer sends on the stream, or will never see it.
     func taken(_ id: StreamID) {
         guard let stream = self.incoming[id], !stream.isTaken else { return }
         stream.isTaken = true
@@ -227,6 +227,8 @@ extension PeerConnection {
             try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
         }
         self.outputStreams.remove(id)
+        self.heldRequests.removeAll { $0.streamID == id.rawValue }
+        self.wakeWriters()
         self.sessions[id.rawValue]?.requestStreamClosed()
         self.settle(id.rawValue)
         self.noteSettled()

@@ -310,12 +310,16 @@ final class PeerConnection {
         return self.outputStreams.reduce(0) { $0 + self.quic.unacknowledgedByteCount(of: $1) }
     }
 
+    /// What is held has become less, by acknowledgements or by the end of a stream.
+    func wakeWriters() {
+        guard self.hasRoomForStreams, !self.waitingWriters.isEmpty else { return }
+        let writers = self.waitingWriters
+        self.waitingWriters.removeAll()
+        for writer in writers { writer.roomReturned() }
+    }
+
     private func acknowledged(_ id: StreamID) {
-        if self.hasRoomForStreams, !self.waitingWriters.isEmpty {
-            let writers = self.waitingWriters
-            self.waitingWriters.removeAll()
-            for writer in writers { writer.roomReturned() }
-        }
+        self.wakeWriters()
         let held = self.quic.unacknowledgedByteCount(of: id)
         if let stream = self.sendStreams[id] {
             stream.acknowledged(heldByteCount: held)

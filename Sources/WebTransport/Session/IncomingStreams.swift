@@ -3,8 +3,8 @@ import NIOCore
 
 /// The bidirectional streams that a peer opens, in order. Iterate it once.
 ///
-/// A peer may open as many streams as the connection allows at once; when one has been taken here and has closed, it
-/// may open another.
+/// A peer may open as many streams as the connection allows at once; when one has closed and its data was read to the end
+/// or given up here, it may open another.
 public struct IncomingBidirectionalStreams: AsyncSequence, Sendable {
     private let base: Mailbox<NIOLoopBound<ReceiveStreamCore>>
     private let session: NIOLoopBound<SessionCore>
@@ -79,10 +79,7 @@ public struct IncomingUnidirectionalStreams: AsyncSequence, Sendable {
         @concurrent public mutating func next() async -> WebTransportReceiveStream? {
             guard let core = await self.base.next() else { return nil }
             let eventLoop = self.eventLoop
-            return await eventLoop.value {
-                core.value.connection.taken(core.value.id)
-                return WebTransportReceiveStream(core, eventLoop: eventLoop)
-            }
+            return await eventLoop.value { WebTransportReceiveStream(core, eventLoop: eventLoop) }
         }
     }
 }
@@ -92,7 +89,6 @@ extension SessionCore {
         let outbound = self.connection.replyStream(to: core.id)
         self.replying(outbound)
         if !self.isEstablished { outbound.sessionEnded() }
-        self.connection.taken(core.id)
         return NIOLoopBound(outbound, eventLoop: self.connection.eventLoop)
     }
 }

@@ -9,7 +9,10 @@ final class ReceiveStreamCore {
     let connection: PeerConnection
     /// The sending half of the same stream, when it is bidirectional.
     weak var counterpart: SendStreamCore?
-    let mailbox: Mailbox<Item>
+    /// The application's end of the stream's queue, until it has it: when the application lets go of it, nobody reads any
+    /// more, and the stream is given up.
+    private var mailbox: Mailbox<Item>?
+    private let source: Mailbox<Item>.Source
     private let ledger: CreditLedger
     private var isEnded = false
 
@@ -31,12 +34,20 @@ final class ReceiveStreamCore {
         self.ledger = CreditLedger(id: id, connection: connection)
         let ledger = NIOLoopBound(self.ledger, eventLoop: eventLoop)
         // Flow control bounds the mailbox; its watermarks do not matter.
-        self.mailbox = Mailbox(
+        let mailbox = Mailbox<Item>(
             lowWatermark: 1,
             highWatermark: .max,
             onTermination: { eventLoop.execute { ledger.value.abandoned() } }
         )
+        self.mailbox = mailbox
+        self.source = mailbox.source
         self.ledger.core = self
+    }
+
+    /// Hands the queue to the application, once.
+    func handOut() -> Mailbox<Item> {
+        guard let mailbox = self.mailbox.take() else { preconditionFailure("a stream is handed out once") }
+        return mailbox
     }
 
     func received(_ bytes: ByteBuffer, isFinal: Bool) {
@@ -46,11 +57,11 @@ final class ReceiveStreamCore {
         }
         if bytes.readableBytes > 0 {
             self.ledger.undelivered += bytes.readableBytes
-            self.mailbox.source.offer(.data(bytes))
+            self.source.offer(.data(bytes))
         }
         if isFinal {
             self.isEnded = true
-            self.mailbox.source.finish()
+            self.source.finish()
         }
     }
 
@@ -58,10 +69,10 @@ final class ReceiveStreamCore {
         guard !self.isEnded else { return }
         self.isEnded = true
         switch end {
-        case .reset(let code): self.mailbox.source.offer(.failed(.streamReset(code)))
-        case .gone: self.mailbox.source.offer(.failed(.sessionClosed))
+        case .reset(let code): self.source.offer(.failed(.streamReset(code)))
+        case .gone: self.source.offer(.failed(.sessionClosed))
         }
-        self.mailbox.source.finish()
+        self.source.finish()
     }
 
     /// The session has ended.
@@ -86,7 +97,7 @@ final class ReceiveStreamCore {
         guard !self.isEnded else { return }
         self.isEnded = true
         self.connection.quic.stopSending(self.id, code: ApplicationErrorCode.wireCode(for: code))
-        self.mailbox.source.finish()
+        self.source.finish()
         self.connection.markDirty()
     }
 }
@@ -113,9 +124,10 @@ private final class CreditLedger {
         self.connection.markDirty()
     }
 
-    /// Nobody reads any more: what is left is thrown away, and the peer is told to stop when it has not finished.
+    /// Nobody reads any more, be it that the end was reached: what is left is thrown away, and the peer is told to stop when it has not finished.
     func abandoned() {
         if self.undelivered > 0 { self.settle(self.undelivered) }
         self.core?.stop(code: 0)
+        self.connection.taken(self.id)
     }
 }

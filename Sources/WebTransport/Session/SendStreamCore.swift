@@ -102,7 +102,11 @@ final class SendStreamCore {
 
     /// All was sent and acknowledged, or the stream was reset.
     func closed() {
-        if case .open = self.state { self.state = .failed(.streamStopped(nil)) }
+        switch self.state {
+        case .open: self.state = .failed(.streamStopped(nil))
+        case .finished: self.state = .failed(.streamFinished)
+        case .failed: break
+        }
         self.resumeWaiters(throwing: WebTransportError.streamFinished)
         self.counterpart?.closed()
     }

@@ -71,7 +71,7 @@ public struct WebTransportSendStream: Sendable {
 /// The half of a stream that the peer sends on (W3C WebTransport § 8): its bytes in chunks, as they arrive.
 ///
 /// Iterate it once. Taking a chunk lets the peer send as much again: a slow reader slows the peer down. Whoever stops
-/// iterating before the end gives the stream up, as `stop` does.
+/// iterating before the end, or never iterates, gives the stream up, as `stop` does.
 public struct WebTransportReceiveStream: AsyncSequence, Sendable {
     private let core: NIOLoopBound<ReceiveStreamCore>
     private let mailbox: Mailbox<ReceiveStreamCore.Item>
@@ -80,7 +80,7 @@ public struct WebTransportReceiveStream: AsyncSequence, Sendable {
     /// - Precondition: on the stream's loop.
     init(_ core: NIOLoopBound<ReceiveStreamCore>, eventLoop: any EventLoop) {
         self.core = core
-        self.mailbox = core.value.mailbox
+        self.mailbox = core.value.handOut()
         self.eventLoop = eventLoop
     }
 
