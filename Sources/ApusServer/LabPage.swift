@@ -9,8 +9,12 @@ struct LabPage: Sendable {
 
     /// - Throws: when the files that belong to the program are not beside it.
     init() throws {
-        guard let folder = Bundle.module.url(forResource: "Lab", withExtension: nil) else {
-            throw ApusServerError(.missingFiles, "the lab page's files are missing beside the program; build it again")
+        guard let folder = ResourceFolder.find("Lab") else {
+            throw ApusServerError(
+                .missingFiles,
+                "the folder apus_ApusServer.resources with the lab page is missing beside the program; keep them together, "
+                    + "or build it again"
+            )
         }
         var files: [String: ResourceResponse] = [:]
         for file in try FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil) {

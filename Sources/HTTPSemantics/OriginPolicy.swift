@@ -34,6 +34,21 @@ public struct OriginPolicy: Sendable, Hashable {
         throw Refusal(origin: origin, authority: authority ?? "")
     }
 
+    /// Whether a text can stand on the list: a scheme, a host and perhaps a port, or `*`.
+    public static func isOrigin(_ text: String) -> Bool {
+        if text == "*" { return true }
+        let origin = Self.normalised(text)
+        guard let end = origin.firstRange(of: "://")?.upperBound,
+            let host = Self.host(ofAuthority: String(origin[end...])),
+            !host.isEmpty
+        else { return false }
+        let scheme = origin[..<end].dropLast(3)
+        // RFC 3986 § 3.1; a path, a query or a blank belong to no origin (RFC 6454 § 6.2).
+        return scheme.first?.isLetter == true
+            && scheme.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "+-.".contains($0)) }
+            && origin[end...].allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-._:[]".contains($0)) }
+    }
+
     private static func normalised(_ origin: String) -> String {
         var origin = origin.lowercased()
         if origin.hasSuffix("/") { origin.removeLast() }

@@ -104,6 +104,9 @@ struct ServeCommand: AsyncParsableCommand {
         if let loops = self.loops, !(1...256).contains(loops) {
             throw ValidationError("--loops must be between 1 and 256.")
         }
+        for origin in self.allowOrigin where !OriginPolicy.isOrigin(origin) {
+            throw ValidationError("\(origin.debugDescription) is no origin; write https://host[:port], or * for all.")
+        }
         guard (1...1_000_000).contains(self.maxSessions) else {
             throw ValidationError("--max-sessions must be between 1 and 1000000.")
         }
@@ -120,6 +123,17 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
+    private static func makeDirectory(_ path: String) throws {
+        do {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+        } catch {
+            throw CommandFailure.report(
+                "the directory \(path) for qlog files cannot be made; name one that may be written to",
+                EX_CANTCREAT
+            )
+        }
+    }
+
     private func serve() async throws {
         if let keylog = self.keylog {
             try Self.checkWritable(keylog)
@@ -127,7 +141,7 @@ struct ServeCommand: AsyncParsableCommand {
             setenv("SSLKEYLOGFILE", keylog, 1)
         }
         if let qlog = self.qlog {
-            try FileManager.default.createDirectory(atPath: qlog, withIntermediateDirectories: true)
+            try Self.makeDirectory(qlog)
         }
         let logger = self.makeLogger()
         let (identities, development) = try self.loadIdentity(logger)
@@ -192,7 +206,7 @@ struct ServeCommand: AsyncParsableCommand {
     private static func checkWritable(_ path: String) throws {
         guard let file = fopen(path, "a") else {
             throw CommandFailure.report(
-                "the key log \(path) cannot be written: \(String(cString: strerror(errno)))",
+                "the key log \(path) cannot be written (\(String(cString: strerror(errno)))); name a file that may be written",
                 EX_CANTCREAT
             )
         }

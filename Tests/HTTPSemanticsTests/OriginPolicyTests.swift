@@ -83,4 +83,17 @@ struct OriginPolicyTests {
         #expect(text.contains("\"example.org:4433\""))
         #expect(text.hasSuffix("--allow-origin https://evil.example"))
     }
+
+    @Test("Only origins can stand on the list")
+    func origins() {
+        for text in ["*", "https://example.org", "http://localhost:8080", "https://[::1]:4433", "HTTPS://Example.org/"]
+        {
+            #expect(OriginPolicy.isOrigin(text), "\(text)")
+        }
+        for text in [
+            "", "example.org", "https://", "https://a b", "not an origin", "https://a/b", "https://a:b", "://a", "null",
+        ] {
+            #expect(!OriginPolicy.isOrigin(text), "\(text)")
+        }
+    }
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import shutil
 import socket
 import stat
 import subprocess
@@ -85,6 +86,32 @@ def test_serve_names_a_port_in_use(apus, tmp_path, kind):
         port = holder.getsockname()[1]
         result = apus_command(apus, "serve", "--port", port, "--http-port", "0", cwd=tmp_path)
         assert_fails(result, EX_UNAVAILABLE, str(port))
+
+
+def test_serve_refuses_a_qlog_directory_that_it_cannot_make(apus, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = apus_command(apus, "serve", "--port", "0", "--http-port", "0", "--qlog", "file/qlog", cwd=tmp_path)
+    assert_fails(result, EX_CANTCREAT, "file/qlog", "name one that may be written to")
+
+
+def test_serve_names_a_host_that_does_not_exist(apus, tmp_path):
+    """A name that no resolver may know (RFC 6761 § 6.4)."""
+    result = apus_command(apus, "serve", "--host", "nowhere.invalid", "--http-port", "0", cwd=tmp_path)
+    assert_fails(result, EX_UNAVAILABLE, "nowhere.invalid", "the name cannot be resolved")
+
+
+@pytest.mark.parametrize("origin", ["not an origin", "example.org", "https://example.org/path"])
+def test_serve_refuses_origins_that_can_never_match(apus, tmp_path, origin):
+    result = apus_command(apus, "serve", "--port", "0", "--http-port", "0", "--allow-origin", origin, cwd=tmp_path)
+    assert_fails(result, EX_USAGE, origin, "https://host[:port]")
+
+
+def test_a_program_without_its_resources_says_so(apus, tmp_path):
+    alone = tmp_path / "apus"
+    shutil.copy(apus, alone)
+    result = apus_command(alone, "serve", "--port", "0", "--http-port", "0", cwd=tmp_path)
+    assert result.returncode > 0, result
+    assert "apus_ApusServer.resources" in result.stderr
 
 
 def test_serve_refuses_a_key_log_that_it_cannot_write(apus, tmp_path):

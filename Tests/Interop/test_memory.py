@@ -20,7 +20,7 @@ SESSIONS, STREAMS = (1000, 10_000) if os.environ.get("APUS_MEMORY") == "full" el
 # In seconds: nothing is said on an idle session, and a busy machine takes its time for a thousand handshakes.
 IDLE_TIMEOUT = 600
 # In kB. A debug build of the server takes about 150 for an idle session, and 110 is what the libraries alone need.
-PER_SESSION = 250
+PER_SESSION = 180
 # In kB: what 80 bytes a stream come to.
 SLACK = STREAMS * 80 // 1000
 # A session of a later lot may cost this much more, in kB: the allocator's holes fill up by and by.

@@ -184,6 +184,8 @@ public final class WebSocketServer: Sendable {
             reason = "this machine does not have that address; choose another host"
         case let code?:
             reason = String(cString: strerror(code))
+        case nil where error is SocketAddressError.UnknownHost:
+            reason = "the name cannot be resolved; write an address of this machine, or :: for all"
         case nil:
             reason = "\(error)"
         }

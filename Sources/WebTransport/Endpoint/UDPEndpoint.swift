@@ -351,12 +351,34 @@ final class UDPEndpoint {
 
     /// Closes all connections, writes their last packets, and closes the socket.
     func close() -> EventLoopFuture<Void> {
+        guard self.state == .open else { return self.eventLoop.makeSucceededVoidFuture() }
+        self.closeConnections()
+        self.turn()
+        self.abandon()
+        guard let channel = self.channel else { return self.eventLoop.makeSucceededVoidFuture() }
+        self.channel = nil
+        return channel.close()
+    }
+
+    /// NIO has given the socket up, on a read error that it takes for fatal. Its descriptor may be another's by now, so that
+    /// nothing can be sent any more; whoever has a session here learns of its end.
+    func socketClosed() {
+        guard self.state == .open else { return }
+        self.logger.error("The UDP socket was lost: its connections end.")
+        self.closeConnections()
+        self.channel = nil
+        self.abandon()
+    }
+
+    private func closeConnections() {
         for connection in self.connections.values {
             connection.close()
             self.markDirty(connection)
         }
-        self.turn()
-        // A socket that is full keeps a turn from happening; the connections learn of their end all the same.
+    }
+
+    private func abandon() {
+        // A socket that is full, or lost, keeps a turn from happening; the connections learn of their end all the same.
         for connection in self.connections.values { connection.dispatchEvents() }
         self.state = .closed
         self.blockedRun = nil
@@ -364,35 +386,8 @@ final class UDPEndpoint {
         self.connections.removeAll()
         self.dirty.removeAll()
         self.deadlines = DeadlineQueue()
-        guard let channel = self.channel else { return self.eventLoop.makeSucceededVoidFuture() }
-        self.channel = nil
         self.timer?.callback.cancel()
         self.timer = nil
-        return channel.close()
-    }
-}
-
-/// Feeds datagrams from NIO's channel to the endpoint.
-private final class DatagramReader: ChannelInboundHandler {
-    typealias InboundIn = AddressedEnvelope<ByteBuffer>
-
-    private let endpoint: UDPEndpoint
-
-    init(endpoint: UDPEndpoint) {
-        self.endpoint = endpoint
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.endpoint.read(Self.unwrapInboundIn(data))
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        self.endpoint.readCompleted()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // An ICMP error that the kernel reports on a read says nothing about the socket.
-        self.endpoint.logger.debug("UDP read error", metadata: [LoggingKeys.error: "\(error)"])
     }
 }
 

@@ -27,7 +27,7 @@ public final class WebTransportServer: Sendable {
         public var originPolicy = OriginPolicy()
         /// Answers GET and HEAD. The default knows nothing.
         public var resources: ResourceHandler = { _ in .text(.notFound, "not found\n") }
-        /// Sessions at one time; beyond it they are refused with 429. One takes about 100 kB.
+        /// Sessions at one time; beyond it they are refused with 429. One takes about 140 kB.
         public var maxSessions = 10_000
         public var transport = TransportOptions()
         /// When clients must prove their address before the server keeps state for them (RFC 9000 § 8.1.2).
@@ -217,8 +217,15 @@ public final class WebTransportServer: Sendable {
 
     /// Closes what is left, and lets `run` come to its end.
     private func closeSessions() {
-        self.arrivals.source.finish()
-        self.forEachEndpoint { $0.close(sessions: SessionClose(code: 0, reason: "server shutting down")) }
+        let closed = self.endpoints.map { endpoint in
+            endpoint.eventLoop.submit {
+                endpoint.value.close(sessions: SessionClose(code: 0, reason: "server shutting down"))
+            }
+        }
+        // Not before: `run` cancels the handlers then, and one that returns closes its session without a reason.
+        EventLoopFuture.andAllComplete(closed, on: self.endpoints[0].eventLoop).whenComplete { _ in
+            self.arrivals.source.finish()
+        }
     }
 
     private func forEachEndpoint(_ work: @escaping @Sendable (UDPEndpoint) -> Void) {
