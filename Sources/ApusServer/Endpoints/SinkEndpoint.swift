@@ -13,8 +13,9 @@ struct SinkEndpoint: SessionRoute {
                 }
             }
             await session.serveUnidirectionalStreams { stream in
-                let total = try await Self.count(stream)
-                try await Self.answer(total, on: try await session.openUnidirectionalStream())
+                // First the answer's stream: a peer that allows none must not have any number of them waited for.
+                let answer = try await session.openUnidirectionalStream()
+                try await Self.answer(try await Self.count(stream), on: answer)
             }
         }
     }
