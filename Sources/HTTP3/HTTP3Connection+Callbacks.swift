@@ -71,7 +71,14 @@ extension HTTP3Connection {
         if section.isTooLarge {
             self.events.append(.fieldsTooLarge(streamID: id))
         } else if self.isServer {
-            if let request = section.request { self.events.append(.request(streamID: id, request)) }
+            if let request = section.request {
+                self.events.append(.request(streamID: id, request))
+            } else {
+                // RFC 9114 § 4.1.2: a request that makes no sense is malformed, and its stream is given up.
+                let code = HTTP3ErrorCode.messageError.rawValue
+                self.events.append(.stopDemanded(streamID: id, code: code))
+                self.events.append(.resetDemanded(streamID: id, code: code))
+            }
         } else if let response = section.response, response.status.kind != .informational {
             self.events.append(.response(streamID: id, response))
         }

@@ -222,6 +222,35 @@ struct SessionTests {
         }
     }
 
+    @Test("Whoever waits for a stream or for the end stops waiting when cancelled, and no stream is opened for nobody")
+    func cancellation() async throws {
+        // The session itself takes one place of four.
+        try await Loopback.withServer(configure: { $0.transport.maxStreams = 4 }, handler: Loopback.echo) { _, client in
+            try await client.withSession { session in
+                let held = [try await session.openBidirectionalStream(), try await session.openBidirectionalStream()]
+                let first = try await session.openBidirectionalStream()
+                let waiting = [
+                    Task { _ = try await session.openBidirectionalStream() },
+                    Task { _ = try await session.closed },
+                    Task { try await session.draining },
+                ]
+                for task in waiting {
+                    task.cancel()
+                    await #expect(throws: CancellationError.self) { try await task.value }
+                }
+                first.outbound.finish()
+                let rest = try await first.inbound.collect()
+                #expect(rest.readableBytes == 0)
+                // The place that became free is there for whoever asks now.
+                let second = try await session.openBidirectionalStream()
+                second.outbound.finish()
+                let none = try await second.inbound.collect()
+                #expect(none.readableBytes == 0)
+                for stream in held { stream.outbound.finish() }
+            }
+        }
+    }
+
     @Test("A shutdown does not wait for its grace period when no session is left", arguments: [false, true])
     func shutdownWithoutSessions(hasSession: Bool) async throws {
         try await Loopback.withServer(configure: { $0.gracePeriod = .hours(1) }) { session in

@@ -62,8 +62,15 @@ extension PeerConnection {
     func openStream(
         _ direction: StreamDirection,
         of session: SessionCore,
+        ticket: WaitTicket,
         promise: EventLoopPromise<OpenedStream>
     ) {
+        guard !ticket.isCancelled else {
+            promise.fail(CancellationError())
+            // Whoever comes next must not wait for a place that nobody takes.
+            self.wakeStreamWaiters(direction)
+            return
+        }
         guard session.isEstablished else {
             promise.fail(WebTransportError.sessionClosed)
             return
@@ -79,7 +86,8 @@ extension PeerConnection {
             let bound = NIOLoopBound((self, session), eventLoop: self.eventLoop)
             available.futureResult.whenComplete { result in
                 switch result {
-                case .success: bound.value.0.openStream(direction, of: bound.value.1, promise: promise)
+                case .success:
+                    bound.value.0.openStream(direction, of: bound.value.1, ticket: ticket, promise: promise)
                 case .failure(let error): promise.fail(error)
                 }
             }

@@ -61,7 +61,7 @@ public struct WebTransportSession: Sendable {
     }
 
     /// Opens a stream that both ends send on. Suspends while the peer allows no more streams.
-    /// - Throws: `WebTransportError` when the session has ended.
+    /// - Throws: `WebTransportError` when the session has ended, `CancellationError` when the task was cancelled meanwhile.
     public func openBidirectionalStream() async throws -> WebTransportBidirectionalStream {
         let stream = try await self.open(.bidirectional)
         guard let receiving = stream.receiving else { preconditionFailure("a bidirectional stream has two halves") }
@@ -76,16 +76,35 @@ public struct WebTransportSession: Sendable {
     }
 
     /// Opens a stream that this end sends on. Suspends while the peer allows no more streams.
-    /// - Throws: `WebTransportError` when the session has ended.
+    /// - Throws: `WebTransportError` when the session has ended, `CancellationError` when the task was cancelled meanwhile.
     public func openUnidirectionalStream() async throws -> WebTransportSendStream {
         WebTransportSendStream(core: try await self.open(.unidirectional).sending, eventLoop: self.eventLoop)
     }
 
     private func open(_ direction: StreamDirection) async throws -> OpenedStream {
         let promise = self.eventLoop.makePromise(of: OpenedStream.self)
-        let core = self.core
-        self.eventLoop.runInLoop { core.value.connection.openStream(direction, of: core.value, promise: promise) }
-        return try await promise.futureResult.get()
+        let (core, ticket) = (self.core, WaitTicket())
+        return try await withTaskCancellationHandler {
+            self.eventLoop.runInLoop {
+                core.value.connection.openStream(direction, of: core.value, ticket: ticket, promise: promise)
+            }
+            return try await promise.futureResult.get()
+        } onCancel: {
+            // In this order: a stream that is opened is one that somebody gets.
+            ticket.cancel()
+            promise.fail(CancellationError())
+        }
+    }
+
+    /// Waits for something that happens once, or for the task to be cancelled.
+    private static func wait<Value: Sendable>(for future: EventLoopFuture<Value>) async throws -> Value {
+        let promise = future.eventLoop.makePromise(of: Value.self)
+        future.cascade(to: promise)
+        return try await withTaskCancellationHandler {
+            try await promise.futureResult.get()
+        } onCancel: {
+            promise.fail(CancellationError())
+        }
     }
 
     // MARK: Datagrams
@@ -136,13 +155,15 @@ public struct WebTransportSession: Sendable {
     }
 
     /// Waits until the session has ended, and says how.
+    /// - Throws: `CancellationError` when the task is cancelled first.
     public var closed: End {
-        get async throws { try await self.ended.get() }
+        get async throws { try await Self.wait(for: self.ended) }
     }
 
     /// Waits until the peer asks this end to finish soon, or the session has ended.
+    /// - Throws: `CancellationError` when the task is cancelled first.
     public var draining: Void {
-        get async throws { try await self.drainRequested.get() }
+        get async throws { try await Self.wait(for: self.drainRequested) }
     }
 
     /// Waits until the peer has taken note of the end: closing the connection sooner would lose code and reason
