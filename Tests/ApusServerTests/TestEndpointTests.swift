@@ -166,6 +166,7 @@ struct TestEndpointTests {
         try await Self.run { test in
             try await test.webTransport("/test/reset?of=server&code=9") { session in
                 for await stream in session.incomingBidirectionalStreams {
+                    try await stream.outbound.write(ByteBuffer(string: "go on"))
                     let error = await #expect(throws: WebTransportError.self) { try await stream.inbound.collect() }
                     #expect(error?.applicationCode == 9)
                     break

@@ -46,12 +46,14 @@ struct RecordEndpoint: TestEndpoint {
                                 self.tokens.add(await Self.write(on: stream.outbound, .bidirectional), to: token)
                             }
                         }
+                        self.tokens.update(token) { $0.opened += 1 }
                         self.tokens.add(await Self.read(stream.inbound, .bidirectional), to: token)
                     }
                     stream.outbound.finish()
                 }
             }
             await session.serveUnidirectionalStreams { stream in
+                self.tokens.update(token) { $0.opened += 1 }
                 self.tokens.add(await Self.read(stream, .unidirectional), to: token)
             }
         }
@@ -111,20 +113,27 @@ extension TokenStore.Record.SessionEnd {
     }
 }
 
-/// `/test/query?token=T`: what `/test/record` has noted, as JSON on a unidirectional stream, once there are the ends of
-/// `streams=N` streams in it and, with `session=1`, that of the session.
+/// `/test/query?token=T`: what `/test/record` has noted, as JSON on a unidirectional stream, once the client has opened
+/// `opened=N` streams, the ends of `streams=N` are noted, and with `session=1` that of the session.
 struct QueryEndpoint: TestEndpoint {
     struct Parameters {
         var token: String
+        var opened: Int
         var streams: Int
         var awaitsSession: Bool
+
+        func isMet(by record: TokenStore.Record) -> Bool {
+            record.opened >= self.opened && record.streams.count >= self.streams
+                && (record.end != nil || !self.awaitsSession)
+        }
     }
     let tokens: TokenStore
 
     func parameters(_ query: Query) throws(Query.Invalid) -> Parameters {
-        try query.allow("token", "streams", "session")
+        try query.allow("token", "opened", "streams", "session")
         return Parameters(
             token: try query.token(),
+            opened: try query.integer("opened", in: 0...256, default: 0),
             streams: try query.integer("streams", in: 0...256, default: 0),
             awaitsSession: try query.flag("session")
         )
@@ -133,8 +142,7 @@ struct QueryEndpoint: TestEndpoint {
     func serve(_ session: WebTransportSession, _ parameters: Parameters) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask {
-                for await record in self.tokens.records(of: parameters.token)
-                where record.streams.count >= parameters.streams && (record.end != nil || !parameters.awaitsSession) {
+                for await record in self.tokens.records(of: parameters.token) where parameters.isMet(by: record) {
                     try await session.answer(json: record)
                     return
                 }

@@ -19,6 +19,7 @@ enum TestEndpoints {
             "/test/record": RecordEndpoint(tokens: tokens),
             "/test/query": QueryEndpoint(tokens: tokens),
             "/test/count": CountEndpoint(tokens: tokens),
+            "/webtransport/devious-baton": BatonEndpoint(),
         ]
     }
 }

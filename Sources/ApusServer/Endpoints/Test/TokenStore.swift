@@ -29,6 +29,9 @@ final class TokenStore: Sendable {
             var reason: String
         }
         var sessions = 0
+        /// The client's streams that the server has received something of.
+        var opened = 0
+        /// Those that have ended.
         var streams: [Stream] = []
         /// That of the last session which ended.
         var end: SessionEnd?
