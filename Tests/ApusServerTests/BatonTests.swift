@@ -211,7 +211,21 @@ struct BatonTests {
         }
     }
 
-    @Test("A lost baton, reset or stopped, ends the session when it was the last one")
+    @Test("A player whose peer allows no stream ends the session with DA_YAMN (1)")
+    func daYamn() async throws {
+        try await TestServer.run {
+            $0.testEndpoints = true
+            // As many as HTTP/3 itself needs of the unidirectional ones (RFC 9114 § 6.2).
+            $0.transport.maxStreams = 3
+        } _: { test in
+            let outcome = try await test.webTransport("/test/record?token=full") { session in
+                try await BatonPlayer.serving(session, baton: 10, count: 1, patience: .milliseconds(100)).play()
+            }
+            #expect(outcome.end == .closedLocally(.init(code: 1, reason: "DA_YAMN")))
+        }
+    }
+
+    @Test("A baton whose stream is reset is lost, and the session with the last one")
     func lostOnTheWay() async throws {
         try await Self.run { test in
             let end = try await test.webTransport(Self.path + "?baton=10") { session in

@@ -183,12 +183,12 @@ public struct BatonPlayer: Sendable {
         stream.finish()
     }
 
-    /// Opens a stream, for which the peer has so much time.
+    /// Opens a stream. The peer has half of the time for it that it has for a message: before boredom, which says less.
     private func open<Stream: Sendable>(
         _ body: (WebTransportSession) async throws -> Stream
     ) async throws -> Stream {
         let session = self.session
-        let timeout = session.eventLoop.scheduleTask(in: self.patience) {
+        let timeout = session.eventLoop.scheduleTask(in: .nanoseconds(self.patience.nanoseconds / 2)) {
             session.close(code: BatonGame.SessionCode.daYamn.rawValue, reason: "DA_YAMN")
         }
         defer { timeout.cancel() }
