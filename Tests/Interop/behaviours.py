@@ -56,10 +56,9 @@ def browsers_fault(browser: str, reason: str) -> Callable:
 
 @pytest.fixture(scope="module")
 def server(apus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that writes down what it sends."""
+    """A server that writes down what it sends: the evidence, when a behaviour fails, is in its qlog."""
     directory = tmp_path_factory.mktemp("behaviours")
     running = Server.start(directory, "--qlog", str(directory / "qlog"))
-    running.qlog = directory / "qlog"
     yield running
     assert running.is_running, "the server did not survive the behaviours"
     running.stop()
