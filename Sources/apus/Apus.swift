@@ -11,6 +11,8 @@ struct Apus: AsyncParsableCommand {
             transports on this machine; `apus connect` talks to a server by hand.
             """,
         version: "0.1.0",
-        subcommands: [ServeCommand.self, CertificateCommand.self, BenchCommand.self, ConnectCommand.self]
+        subcommands: [
+            ServeCommand.self, CertificateCommand.self, BenchCommand.self, ConnectCommand.self, InteropCommand.self,
+        ]
     )
 }

@@ -21,6 +21,10 @@ struct ServeCommand: AsyncParsableCommand {
             ports, the certificate's hash, and the lab page's address.
 
             Endpoints, for WebTransport and WebSocket alike: /echo, /sink, /source?bytes=N, /close?code=N&reason=R.
+            With --test-endpoints also, for WebTransport: /test/request, /test/response, /test/protocol, /test/export, \
+            /test/datagram-lengths, /test/streams, /test/reset, /test/stop, /test/order, /test/transfer, \
+            /test/read-then-close, /test/close-connection, /test/drain, /test/record, /test/query, /test/count; the \
+            README says what they do.
             SIGTERM or Ctrl-C asks sessions to finish, closes them, and ends.
 
               apus serve
@@ -91,7 +95,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = Logger.Level.info
 
-    @Flag(help: "Add the endpoints under /test that browser tests need.")
+    @Flag(help: "Add the endpoints under /test, for tests of browsers and other peers.")
     var testEndpoints = false
 
     func validate() throws {

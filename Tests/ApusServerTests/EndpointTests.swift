@@ -223,6 +223,7 @@ struct EndpointTests {
         "Unknown paths get 404 over every transport, and bad queries 400",
         arguments: [
             ("/nothing", 404), ("/", 404), ("/echo/", 404), ("/healthz", 404), ("/test/streams", 404),
+            ("/test/record?token=1", 404),
             ("/source?bytes=-1", 400), ("/source?bytes=x", 400), ("/source?bytes=1099511627777", 400),
             ("/close?code=4294967296", 400), ("/close?code=", 400),
         ]
@@ -270,22 +271,6 @@ struct EndpointTests {
             try await test.webSocket("/echo") { _ in
                 let error = await #expect(throws: WebSocketError.self) { try await test.webSocket("/echo") { _ in } }
                 #expect(error?.response?.head.status == .tooManyRequests)
-            }
-        }
-    }
-
-    @Test("The endpoints for tests are there when they are asked for")
-    func testEndpoints() async throws {
-        try await TestServer.run {
-            $0.testEndpoints = true
-        } _: { test in
-            try await test.webTransport("/test/streams?count=2") { session in
-                var iterator = session.incomingBidirectionalStreams.makeAsyncIterator()
-                for number in 0..<2 {
-                    let stream = try #require(await iterator.next())
-                    let text = try await stream.inbound.collect()
-                    #expect(text == ByteBuffer(string: "stream \(number)"))
-                }
             }
         }
     }

@@ -59,6 +59,7 @@ struct TestServer: Sendable {
     func webTransport<Result: Sendable>(
         _ path: String,
         fields: HTTPFields = [:],
+        subprotocols: [String] = [],
         credentials: ClientCredentials? = nil,
         _ body: @Sendable (WebTransportSession) async throws -> Result
     ) async throws -> Result {
@@ -66,6 +67,7 @@ struct TestServer: Sendable {
             to: "https://127.0.0.1:\(self.server.port)\(path)",
             configuration: .init(credentials: credentials ?? self.credentials),
             fields: fields,
+            subprotocols: subprotocols,
             eventLoopGroup: Self.group,
             logger: Logger(label: "test.client") { _ in SwiftLogNoOpLogHandler() },
             body

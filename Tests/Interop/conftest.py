@@ -14,6 +14,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
+from firefox import Firefox
 from server import Server, binary
 
 SCRIPT_TIMEOUT = 20
@@ -83,6 +84,16 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
     chrome.set_script_timeout(SCRIPT_TIMEOUT)
     yield chrome
     chrome.quit()
+
+
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
+    program = Firefox.find()
+    if program is None:
+        missing("Firefox is not installed", package="firefox-esr")
+    running = Firefox(program, tmp_path_factory.mktemp("firefox"))
+    yield running
+    running.quit()
 
 
 @pytest.fixture

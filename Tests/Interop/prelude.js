@@ -1,10 +1,11 @@
 // Helpers for the scripts of the browser tests; `args` comes from conftest.py.
 const hashValue = Uint8Array.from(args.hash.match(/../g), (digits) => Number.parseInt(digits, 16));
-const connect = (path) => new WebTransport(args.base + path, {
+const connect = (path, options = {}) => new WebTransport(args.base + path, {
   serverCertificateHashes: [{ algorithm: "sha-256", value: hashValue }],
+  ...options,
 });
-const open = async (path) => {
-  const session = connect(path);
+const open = async (path, options) => {
+  const session = connect(path, options);
   session.closed.catch(() => {});
   await session.ready;
   return session;

@@ -47,7 +47,7 @@ class Server:
         )
         log.close()
         try:
-            ready = json.loads(_first_line(process, directory / "server.log"))
+            ready = json.loads(first_line(process, directory / "server.log"))
         except BaseException:
             process.kill()
             process.wait()
@@ -84,7 +84,7 @@ class Server:
         self.process.stdout.close()
 
 
-def _first_line(process: subprocess.Popen, log: Path) -> bytes:
+def first_line(process: subprocess.Popen, log: Path) -> bytes:
     deadline = time.monotonic() + READY_TIMEOUT
     line = b""
     with selectors.DefaultSelector() as selector:

@@ -31,7 +31,9 @@ def assert_fails(result: subprocess.CompletedProcess, code: int, *words: str) ->
         assert word in result.stderr, result.stderr
 
 
-@pytest.mark.parametrize("command", [(), ("serve",), ("certificate",), ("bench",), ("connect",)])
+@pytest.mark.parametrize("command", [(), ("serve",), ("certificate",), ("bench",), ("connect",), ("interop",),
+    ("interop", "run"), ("interop", "baton"),
+])
 def test_help_teaches(apus, tmp_path, command):
     result = apus_command(apus, *command, "--help", cwd=tmp_path)
     assert result.returncode == 0

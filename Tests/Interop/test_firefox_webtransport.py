@@ -5,23 +5,11 @@ Firefox's stack (neqo) shares nothing with Chromium's. What needs a browser, but
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from conftest import Run, missing, run_script
+from conftest import Run, run_script
 from firefox import Firefox
 from server import Server
-
-
-@pytest.fixture(scope="module")
-def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
-    program = Firefox.find()
-    if program is None:
-        missing("Firefox is not installed", package="firefox-esr")
-    running = Firefox(program, tmp_path_factory.mktemp("firefox"))
-    yield running
-    running.quit()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import WebTransport
 
 /// `/close?code=N&reason=R`: the server closes the session at once.
 struct CloseEndpoint: SessionRoute {
-    func admission(_ query: Query) -> SessionAdmission {
+    func admission(_ request: HTTPRequest, _ query: Query) -> SessionAdmission {
         guard self.code(query) != nil else {
             return .refuse(.badRequest, reason: "code must be a number from 0 to 4294967295")
         }

@@ -7,6 +7,10 @@ import WebTransport
 /// as datagrams, messages with their kind.
 struct EchoEndpoint: SessionRoute {
     func serve(_ session: WebTransportSession, _ query: Query) async throws {
+        try await self.serve(session)
+    }
+
+    func serve(_ session: WebTransportSession) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask {
                 for await datagram in session.datagrams { try await session.datagrams.send(datagram) }

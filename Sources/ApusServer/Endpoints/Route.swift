@@ -1,92 +1,63 @@
-import Foundation
 import HTTPSemantics
 import HTTPTypes
 import WebSocket
 import WebTransport
 
-/// What a path does with a session, over either transport.
-protocol SessionRoute: Sendable {
-    /// Looks at the query before the session begins.
-    func admission(_ query: Query) -> SessionAdmission
+/// What a path does with a WebTransport session.
+protocol WebTransportRoute: Sendable {
+    /// Looks at the request before the session begins.
+    func admission(_ request: HTTPRequest, _ query: Query) -> SessionAdmission
     func serve(_ session: WebTransportSession, _ query: Query) async throws
+}
+
+/// What a path does with a session, over either transport.
+protocol SessionRoute: WebTransportRoute {
     func serve(_ session: WebSocketSession, _ query: Query) async throws
 }
 
-extension SessionRoute {
-    func admission(_ query: Query) -> SessionAdmission { .accept() }
-}
-
-/// The query of a request target: `name=value` pairs, percent-encoded (WHATWG URL § 5.1).
-struct Query: Sendable {
-    private let values: [String: String]
-
-    /// The path of a request target, and its query.
-    static func split(_ target: String) -> (path: String, query: Query) {
-        let end = target.firstIndex(of: "?") ?? target.endIndex
-        return (String(target[..<end]), Query(target[end...].dropFirst()))
-    }
-
-    private init(_ text: Substring) {
-        var values: [String: String] = [:]
-        for pair in text.split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let decoded = parts.map { part in
-                let spaced = part.replacing("+", with: " ")
-                return spaced.removingPercentEncoding ?? String(spaced)
-            }
-            values[decoded[0]] = decoded.count > 1 ? decoded[1] : ""
-        }
-        self.values = values
-    }
-
-    subscript(name: String) -> String? { self.values[name] }
-
-    /// A number in a range, its default when it is absent, or nil when it is none.
-    func number(_ name: String, in range: ClosedRange<Int>, default fallback: Int) -> Int? {
-        guard let text = self.values[name] else { return fallback }
-        return Int(text).flatMap { range.contains($0) ? $0 : nil }
-    }
+extension WebTransportRoute {
+    func admission(_ request: HTTPRequest, _ query: Query) -> SessionAdmission { .accept() }
 }
 
 /// The paths that begin sessions.
 struct SessionRoutes: Sendable {
-    private let routes: [String: any SessionRoute]
+    private let routes: [String: any WebTransportRoute]
 
     init(includesTestEndpoints: Bool) {
-        var routes: [String: any SessionRoute] = [
+        var routes: [String: any WebTransportRoute] = [
             "/echo": EchoEndpoint(),
             "/sink": SinkEndpoint(),
             "/source": SourceEndpoint(),
             "/close": CloseEndpoint(),
         ]
         if includesTestEndpoints {
-            routes["/test/reset"] = AbortEndpoint(signal: .reset)
-            routes["/test/stop"] = AbortEndpoint(signal: .stop)
-            routes["/test/streams"] = StreamsEndpoint()
+            for (path, endpoint) in TestEndpoints.make() { routes[path] = endpoint }
         }
         self.routes = routes
     }
 
-    private func route(of request: HTTPRequest) -> (any SessionRoute, Query)? {
-        let (path, query) = Query.split(request.path ?? "/")
-        return self.routes[path].map { ($0, query) }
-    }
-
     func admission(_ request: HTTPRequest) -> SessionAdmission {
-        guard let (route, query) = self.route(of: request) else {
-            let known = self.routes.keys.sorted().joined(separator: ", ")
-            return .refuse(.notFound, reason: "there is no session endpoint at this path; there are \(known)")
+        let (path, query) = Query.split(request.path ?? "/")
+        // WebSocket comes with a GET, or with a protocol of that name (RFC 8441 § 4).
+        let isWebTransport = request.extendedConnectProtocol?.hasPrefix("webtransport") ?? false
+        guard let route = self.routes[path], isWebTransport || route is any SessionRoute else {
+            let known = self.routes.filter { isWebTransport || $0.value is any SessionRoute }.keys.sorted()
+            return .refuse(
+                .notFound,
+                reason: "there is no session endpoint at this path; there are \(known.joined(separator: ", "))"
+            )
         }
-        return route.admission(query)
+        return route.admission(request, query)
     }
 
     func serve(_ session: WebTransportSession) async throws {
-        guard let (route, query) = self.route(of: session.request) else { return }
-        try await route.serve(session, query)
+        let (path, query) = Query.split(session.request.path ?? "/")
+        try await self.routes[path]?.serve(session, query)
     }
 
     func serve(_ session: WebSocketSession) async throws {
-        guard let (route, query) = self.route(of: session.request) else { return }
+        let (path, query) = Query.split(session.request.path ?? "/")
+        guard let route = self.routes[path] as? any SessionRoute else { return }
         try await route.serve(session, query)
     }
 }

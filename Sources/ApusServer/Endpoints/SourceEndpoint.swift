@@ -11,7 +11,7 @@ struct SourceEndpoint: SessionRoute {
     /// A tebibyte: an hour at two gigabits a second.
     private static let range = 0...(1 << 40)
 
-    func admission(_ query: Query) -> SessionAdmission {
+    func admission(_ request: HTTPRequest, _ query: Query) -> SessionAdmission {
         guard self.byteCount(query) != nil else {
             return .refuse(.badRequest, reason: "bytes must be a number from 0 to 2^40")
         }

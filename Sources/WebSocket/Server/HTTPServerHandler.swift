@@ -262,9 +262,9 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             throw OpeningHandshake.Refusal(status: .forbidden, reason: error.description)
         }
         switch self.core.configuration.admission(request) {
-        case .refuse(let status, let reason):
-            throw OpeningHandshake.Refusal(status: status, reason: reason)
-        case .accept(let subprotocol, let fields):
+        case .refuse(let status, let reason, let fields):
+            throw OpeningHandshake.Refusal(status: status, reason: reason, fields: fields)
+        case .accept(_, let subprotocol, let fields):
             guard self.core.sessionOpens() else {
                 throw OpeningHandshake.Refusal(
                     status: .tooManyRequests,

@@ -113,7 +113,7 @@ public final class WebTransportClient: Sendable {
         request.headerFields[.webTransportDraft02] = "1"
         if !subprotocols.isEmpty {
             request.headerFields[.webTransportAvailableProtocols] =
-                subprotocols.map { "\"\($0)\"" }.joined(separator: ", ")
+                subprotocols.map(ProtocolNames.serialize).joined(separator: ", ")
         }
         return try await self.open(request, to: address, serverName: target.host)
     }

@@ -1,6 +1,6 @@
 import HTTP3
 import HTTPSemantics
-import HTTPTypes
+public import HTTPTypes
 import Logging
 import NIOCore
 import QUIC
@@ -119,19 +119,20 @@ extension PeerConnection {
             self.remember(endedSession: streamID)
             self.rejectEarlyArrivals(of: streamID)
             self.abortRequest(streamID, code: code)
-        case .answer(.refuse(let status, let reason)):
+        case .answer(.refuse(let status, let reason, let fields)):
             self.logRefusal(of: request, status: status, reason, context)
             self.remember(endedSession: streamID)
             self.rejectEarlyArrivals(of: streamID)
-            try self.respond(HTTPResponse(status: status), on: streamID)
-        case .answer(.accept(let subprotocol, let fields)):
-            var response = HTTPResponse(status: .ok, headerFields: fields)
+            try self.respond(HTTPResponse(status: status, headerFields: fields), on: streamID)
+        case .answer(.accept(let status, let chosen, let fields)):
+            var response = HTTPResponse(status: status, headerFields: fields)
             if request.headerFields[.webTransportDraft02] != nil {
                 response.headerFields[.webTransportDraft] = "draft02"
             }
+            // draft-ietf-webtrans-http3 § 3.3: only what the client offered, as a structured-field string.
+            let subprotocol = chosen.flatMap { request.availableWebTransportProtocols.contains($0) ? $0 : nil }
             if let subprotocol {
-                // draft-ietf-webtrans-http3 § 3.3: a structured-field string.
-                response.headerFields[.webTransportProtocol] = "\"\(subprotocol)\""
+                response.headerFields[.webTransportProtocol] = ProtocolNames.serialize(subprotocol)
             }
             guard let http3 = self.http3 else { return context.sessions.release() }
             do throws(HTTP3Error) {
@@ -254,7 +255,7 @@ extension PeerConnection {
             self.close()
             return
         }
-        let answered = response.headerFields[.webTransportProtocol]?.trimmingQuotes
+        let answered = response.headerFields[.webTransportProtocol].flatMap(ProtocolNames.parse(item:))
         session.established(response: response, subprotocol: answered)
         self.deliverEarlyArrivals(to: session)
         request.succeed(session.handle)
@@ -272,8 +273,11 @@ extension HTTPField.Name {
     static let webTransportAvailableProtocols = Self("wt-available-protocols")!
 }
 
-extension String {
-    fileprivate var trimmingQuotes: String {
-        self.count >= 2 && self.hasPrefix("\"") && self.hasSuffix("\"") ? String(self.dropFirst().dropLast()) : self
+extension HTTPRequest {
+    /// The application protocols that a client offers for its session, the best first (draft-ietf-webtrans-http3 § 3.3).
+    ///
+    /// None when the field is malformed: it is then ignored as a whole.
+    public var availableWebTransportProtocols: [String] {
+        self.headerFields[.webTransportAvailableProtocols].flatMap(ProtocolNames.parse(list:)) ?? []
     }
 }

@@ -94,9 +94,13 @@ final class ReceiveStreamCore {
 
     /// The application gives up receiving (STOP_SENDING).
     func stop(code: UInt32) {
+        self.stop(wireCode: ApplicationErrorCode.wireCode(for: code))
+    }
+
+    func stop(wireCode: UInt64) {
         guard !self.isEnded else { return }
         self.isEnded = true
-        self.connection.quic.stopSending(self.id, code: ApplicationErrorCode.wireCode(for: code))
+        self.connection.quic.stopSending(self.id, code: wireCode)
         self.source.finish()
         self.connection.markDirty()
     }

@@ -65,9 +65,12 @@ final class SendStreamCore {
 
     /// Gives up sending (RESET_STREAM), once the peer knows whose stream it is.
     func reset(code: UInt32) {
+        self.reset(wireCode: ApplicationErrorCode.wireCode(for: code))
+    }
+
+    func reset(wireCode: UInt64) {
         if case .failed = self.state { return }
         self.state = .failed(.streamFinished)
-        let wireCode = ApplicationErrorCode.wireCode(for: code)
         self.connection.quic.reset(self.id, code: wireCode, afterPrefix: self.headerSize)
         self.resumeWaiters(throwing: WebTransportError.streamFinished)
         self.connection.markDirty()

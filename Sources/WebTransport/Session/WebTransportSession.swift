@@ -148,6 +148,13 @@ public struct WebTransportSession: Sendable {
         }
     }
 
+    /// Closes the session's connection, and whatever else it carries, with a code of HTTP/3 (RFC 9114 § 8.1): the peer
+    /// learns of no close of the session.
+    package func closeConnection(http3Code code: UInt64, reason: String = "") {
+        let core = self.core
+        self.eventLoop.runInLoop { core.value.connection.close(code: code, reason: reason) }
+    }
+
     /// Asks the peer to finish soon (WT_DRAIN_SESSION). Nothing else changes.
     public func drain() {
         let core = self.core

@@ -66,6 +66,12 @@ public struct WebTransportSendStream: Sendable {
         let core = self.core
         self.eventLoop.runInLoop { core.value.reset(code: code) }
     }
+
+    /// Gives the stream up with a code of HTTP/3's own, which tells an application nothing: for tests of peers.
+    package func reset(http3Code code: UInt64) {
+        let core = self.core
+        self.eventLoop.runInLoop { core.value.reset(wireCode: code) }
+    }
 }
 
 /// The half of a stream that the peer sends on (W3C WebTransport § 8): its bytes in chunks, as they arrive.
@@ -94,6 +100,12 @@ public struct WebTransportReceiveStream: AsyncSequence, Sendable {
     public func stop(code: UInt32 = 0) {
         let core = self.core
         self.eventLoop.runInLoop { core.value.stop(code: code) }
+    }
+
+    /// Gives the stream up with a code of HTTP/3's own, which tells an application nothing: for tests of peers.
+    package func stop(http3Code code: UInt64) {
+        let core = self.core
+        self.eventLoop.runInLoop { core.value.stop(wireCode: code) }
     }
 
     public func makeAsyncIterator() -> AsyncIterator {
