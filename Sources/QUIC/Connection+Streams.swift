@@ -20,13 +20,17 @@ extension Connection {
     }
 
     /// Queues data, and the end of the stream when `finish` is set. Data after the end or a reset is dropped.
-    package func write(_ data: ByteBuffer, to id: StreamID, finish: Bool = false) {
+    /// - Parameter prefix: the end is not sent before that many bytes were acknowledged.
+    package func write(_ data: ByteBuffer, to id: StreamID, finish: Bool = false, endingAfterPrefix prefix: Int = 0) {
         guard self.isOpen else { return }
         let stream = self.sendingStream(id)
         guard case .open = stream.fin, stream.pendingReset == nil else { return }
         stream.buffer.append(data)
         self.heldByteCount += data.readableBytes
-        if finish { stream.fin = .queued }
+        if finish {
+            stream.fin = .queued
+            stream.finPrefix = UInt64(prefix)
+        }
         self.enqueue(stream)
     }
 
@@ -139,6 +143,7 @@ extension Connection {
         stream.buffer.acknowledged(upTo: offset)
         self.heldByteCount += stream.buffer.heldByteCount
         self.events.append(.acknowledged(id))
+        if case .queued = stream.fin { self.enqueue(stream) }
         // The reset itself would call the library from its own callback; the next turn does it.
         if let reset = stream.pendingReset, stream.buffer.acknowledgedOffset >= reset.acknowledgedOffset {
             self.dueResets.append(id)

@@ -190,7 +190,7 @@ extension Connection {
             let (count, reachesEnd) = stream.buffer.fill(vectors)
             var flags = UInt32(NGTCP2_WRITE_STREAM_FLAG_MORE)
             var isFinal = false
-            if reachesEnd, case .queued = stream.fin {
+            if reachesEnd, stream.mayEnd, case .queued = stream.fin {
                 flags |= UInt32(NGTCP2_WRITE_STREAM_FLAG_FIN)
                 isFinal = true
             }

@@ -7,6 +7,8 @@ final class Stream {
     var isQueued = false
     /// Whether flow control holds it up.
     var isBlocked = false
+    /// The end waits until the peer has acknowledged that many bytes.
+    var finPrefix: UInt64 = 0
     /// Whether an empty frame is to be written, to learn whether the peer has stopped the stream.
     var isProbed = false
     /// A reset that waits until the first bytes of the stream have been acknowledged.
@@ -43,10 +45,12 @@ final class Stream {
         }
     }
 
+    var mayEnd: Bool { self.buffer.acknowledgedOffset >= self.finPrefix }
+
     var hasSomethingToSend: Bool {
         switch self.fin {
         case .open: self.buffer.hasUnsent || self.isProbed
-        case .queued: true
+        case .queued: self.buffer.hasUnsent || self.mayEnd
         case .sent, .stopped, .reset: false
         }
     }

@@ -44,12 +44,8 @@ def test_unidirectional_stream_of_any_size_comes_back(page, size):
     assert page.run(ONE_WAY, size=size)
 
 
-@browsers_fault(
-    "firefox",
-    "it closes the connection with H3_GENERAL_PROTOCOL_ERROR when the end of the server's stream comes in one frame with"
-    " its header (qlog: STREAM of 3 bytes with FIN)",
-)
 def test_empty_unidirectional_stream_comes_back(page):
+    """Firefox takes the end in one frame with the header for an error of the connection: it comes behind the header."""
     assert page.run(ONE_WAY, size=0)
 
 

@@ -11,6 +11,8 @@ final class SendStreamCore {
     var counterpart: ReceiveStreamCore?
     private let headerSize: Int
     private var state = State.open
+    /// Whether there is anything behind the header.
+    private var hasWritten = false
     private var waiters: Deque<(ticket: WaitTicket, continuation: CheckedContinuation<Void, any Error>)> = []
 
     private enum State {
@@ -29,6 +31,7 @@ final class SendStreamCore {
     /// - Returns: whether the writer may go on at once.
     func write(_ bytes: ByteBuffer) throws(WebTransportError) -> Bool {
         try self.checkOpen()
+        if bytes.readableBytes > 0 { self.hasWritten = true }
         self.connection.quic.write(bytes, to: self.id)
         self.connection.markDirty()
         return self.connection.quic.unacknowledgedByteCount(of: self.id) <= PeerConnection.highWatermark
@@ -59,7 +62,14 @@ final class SendStreamCore {
     func finish() {
         guard case .open = self.state else { return }
         self.state = .finished
-        self.connection.quic.write(ByteBuffer(), to: self.id, finish: true)
+        // Firefox 153 loses the connection when a unidirectional stream has nothing but its header and ends with it.
+        let isEmpty = self.id.direction == .unidirectional && !self.hasWritten
+        self.connection.quic.write(
+            ByteBuffer(),
+            to: self.id,
+            finish: true,
+            endingAfterPrefix: isEmpty ? self.headerSize : 0
+        )
         self.connection.markDirty()
     }
 
