@@ -111,7 +111,7 @@ extension Connection {
         _ = CNgtcp2_conn_shutdown_stream_write(self.handle, stream.id.rawValue, code)
     }
 
-    private func discardUnsent(of stream: Stream) {
+    func discardUnsent(of stream: Stream) {
         self.heldByteCount -= stream.buffer.heldByteCount
         stream.buffer.discardUnsent()
         self.heldByteCount += stream.buffer.heldByteCount

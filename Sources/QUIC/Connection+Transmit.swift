@@ -194,6 +194,9 @@ extension Connection {
                 flags |= UInt32(NGTCP2_WRITE_STREAM_FLAG_FIN)
                 isFinal = true
             }
+            // One attempt says what a probe wants to know. It must not keep its place: later generations write no empty frame.
+            let isProbe = stream.isProbed && count == 0 && !isFinal
+            stream.isProbed = false
             let offered = vectors[..<count].reduce(0) { $0 + $1.len }
             var accepted = -1
             let written = CNgtcp2_conn_writev_stream(
@@ -210,7 +213,6 @@ extension Connection {
                 now.uptimeNanoseconds
             )
             if accepted >= 0 {
-                stream.isProbed = false
                 stream.buffer.sent(accepted)
                 if isFinal, accepted == offered { stream.fin = .sent }
             }
@@ -219,10 +221,14 @@ extension Connection {
                 self.block(stream)
             case NGTCP2_ERR_STREAM_SHUT_WR, NGTCP2_ERR_STREAM_NOT_FOUND:
                 stream.fin = .stopped
+                self.discardUnsent(of: stream)
                 // A unidirectional stream closes when the peer has acknowledged the reset that answers it: the code is
                 // worth that wait. The other half of a bidirectional one may stay open for ever.
                 if stream.id.direction == .bidirectional { self.events.append(.stopSending(stream.id, code: nil)) }
-            case 0... where accepted < 0:
+            case 0 where isProbe:
+                // Nothing was written, be it for want of permission or of something to say: the next source.
+                return Int(NGTCP2_ERR_STREAM_DATA_BLOCKED)
+            case 0... where accepted < 0 && !isProbe:
                 // The packet was full, or may not be sent yet: the stream keeps its place.
                 stream.isQueued = true
                 self.sendQueue.prepend(stream)

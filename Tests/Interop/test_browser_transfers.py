@@ -248,8 +248,8 @@ def test_stop_of_a_unidirectional_stream_fails_its_writer(page):
 def test_reset_with_a_code_of_http3s_own_fails_the_stream_and_not_the_session(page, code):
     """draft-ietf-webtrans-http3 § 4.4: codes before and behind the application's range, and one of its holes.
 
-    Firefox now and then takes a reset for the end of a stream (its log has no other difference: the server's qlog has a
-    RESET_STREAM each time), so streams are opened until it does not.
+    Firefox now and then takes a reset for the end of a stream, so streams are opened until it does not; the server
+    resets every one of them (`test_webtransport_aioquic.py`).
     """
     results, alive = page.run("""
         const session = await open(`/test/reset?http3-code=${args.code}`);

@@ -29,12 +29,12 @@ enum RawServer {
         _ configuration: WebSocketClientConfiguration,
         _ body: (RawConnection, Task<WebSocketSession, any Error>) async throws -> Result
     ) async throws -> Result {
-        let (connections, accepted) = AsyncStream<(any Channel, AsyncStream<ByteBuffer>)>.makeStream()
+        let (connections, accepted) = AsyncStream<(any Channel, RawConnection.Inbox)>.makeStream()
         let listener = try await ServerBootstrap(group: TestServer.group)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let (bytes, continuation) = AsyncStream<ByteBuffer>.makeStream()
-                    try channel.pipeline.syncOperations.addHandler(RawConnection.Collector(continuation))
+                    let bytes = RawConnection.Inbox()
+                    try channel.pipeline.syncOperations.addHandler(RawConnection.Collector(bytes))
                     accepted.yield((channel, bytes))
                 }
             }

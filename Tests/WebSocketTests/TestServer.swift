@@ -129,13 +129,13 @@ struct RawConnection {
     private let bytes: BytesReader
 
     static func connect(port: Int, tls: TLSClientConfiguration? = nil) async throws -> RawConnection {
-        let (bytes, continuation) = AsyncStream<ByteBuffer>.makeStream()
+        let bytes = Inbox()
         let channel = try await ClientBootstrap(group: TestServer.group)
             .connectTimeout(.seconds(60))
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     if let tls { try channel.pipeline.syncOperations.addHandler(TLSHandler(client: tls)) }
-                    try channel.pipeline.syncOperations.addHandler(Collector(continuation))
+                    try channel.pipeline.syncOperations.addHandler(Collector(bytes))
                 }
             }
             .connect(host: "127.0.0.1", port: port).get()
@@ -143,7 +143,7 @@ struct RawConnection {
     }
 
     /// - Parameter bytes: what a `Collector` in the channel's pipeline collects.
-    init(_ channel: any Channel, _ bytes: AsyncStream<ByteBuffer>) {
+    init(_ channel: any Channel, _ bytes: Inbox) {
         self.channel = channel
         self.bytes = BytesReader(bytes)
     }
@@ -191,33 +191,58 @@ struct RawConnection {
         #expect(try await self.readToEnd().isEmpty, sourceLocation: sourceLocation)
     }
 
-    final class Collector: ChannelInboundHandler {
-        typealias InboundIn = ByteBuffer
-        private let continuation: AsyncStream<ByteBuffer>.Continuation
+    /// Bytes on their way from a channel to a test. A lock hands them over, which ThreadSanitizer sees; the stream only wakes.
+    final class Inbox: Sendable {
+        private let bytes = NIOLockedValueBox(ByteBuffer())
+        private let wake = AsyncStream<Void>.makeStream()
 
-        init(_ continuation: AsyncStream<ByteBuffer>.Continuation) { self.continuation = continuation }
+        var arrivals: AsyncStream<Void> { self.wake.stream }
 
-        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-            self.continuation.yield(self.unwrapInboundIn(data))
+        func append(_ more: ByteBuffer) {
+            self.bytes.withLockedValue { _ = $0.writeImmutableBuffer(more) }
+            self.wake.continuation.yield()
         }
 
-        func handlerRemoved(context: ChannelHandlerContext) { self.continuation.finish() }
+        func finish() { self.wake.continuation.finish() }
+
+        func takeAll() -> ByteBuffer {
+            self.bytes.withLockedValue { bytes in
+                defer { bytes = ByteBuffer() }
+                return bytes
+            }
+        }
+    }
+
+    final class Collector: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let inbox: Inbox
+
+        init(_ inbox: Inbox) { self.inbox = inbox }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) { self.inbox.append(self.unwrapInboundIn(data)) }
+
+        func handlerRemoved(context: ChannelHandlerContext) { self.inbox.finish() }
         func errorCaught(context: ChannelHandlerContext, error: any Error) {}
     }
 
     struct Ended: Error { var received: String }
 
     private final class BytesReader {
-        private var iterator: AsyncStream<ByteBuffer>.AsyncIterator
+        private let inbox: Inbox
+        private var arrivals: AsyncStream<Void>.AsyncIterator
         private var pending = ByteBuffer()
 
-        init(_ stream: AsyncStream<ByteBuffer>) { self.iterator = stream.makeAsyncIterator() }
+        init(_ inbox: Inbox) {
+            self.inbox = inbox
+            self.arrivals = inbox.arrivals.makeAsyncIterator()
+        }
 
         private func more() async throws {
-            guard let next = await self.iterator.next(isolation: #isolation) else {
+            guard await self.arrivals.next(isolation: #isolation) != nil else {
+                self.pending.writeImmutableBuffer(self.inbox.takeAll())
                 throw Ended(received: String(buffer: self.pending))
             }
-            self.pending.writeImmutableBuffer(next)
+            self.pending.writeImmutableBuffer(self.inbox.takeAll())
         }
 
         func read(_ count: Int) async throws -> [UInt8] {
@@ -237,9 +262,10 @@ struct RawConnection {
         }
 
         func readToEnd() async -> [UInt8] {
-            while let next = await self.iterator.next(isolation: #isolation) {
-                self.pending.writeImmutableBuffer(next)
+            while await self.arrivals.next(isolation: #isolation) != nil {
+                self.pending.writeImmutableBuffer(self.inbox.takeAll())
             }
+            self.pending.writeImmutableBuffer(self.inbox.takeAll())
             return self.pending.readBytes(length: self.pending.readableBytes) ?? []
         }
     }

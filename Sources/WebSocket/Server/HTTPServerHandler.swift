@@ -30,13 +30,22 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case upgraded
     }
 
+    /// What is answered in its turn.
+    private enum Waiting {
+        case request(HTTPRequestHead)
+        /// The last one, which asks for an answer before it sends its body.
+        case expecting(HTTPRequestHead)
+        /// Why nothing further is served.
+        case refusal(ResourceResponse, to: HTTPRequestHead?)
+    }
+
     private let core: ServerCore
     private let isSecure: Bool
     private let encoder: HTTPResponseEncoder
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
     private var state = State.idle
     /// Whole requests that wait for the channel to take responses.
-    private var waiting = Deque<HTTPRequestHead>()
+    private var waiting = Deque<Waiting>()
     private var owesRead = false
     private var isQuiescing = false
     private var timer: DeadlineTimer?
@@ -74,7 +83,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func timedOut(_ context: ChannelHandlerContext) {
         switch self.state {
         case .receiving:
-            self.respond(context, .text(.requestTimeout, "the request took too long\n"), to: nil, keepsAlive: false)
+            self.refuse(context, .text(.requestTimeout, "the request took too long\n"), nil)
         case .idle, .closing, .upgraded:
             context.abort()
         }
@@ -85,11 +94,11 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch (self.state, error) {
         case (.idle, HTTPParserError.headerOverflow), (.receiving, HTTPParserError.headerOverflow):
             let message = "the header section is too large\n"
-            self.respond(context, .text(.requestHeaderFieldsTooLarge, message), to: nil, keepsAlive: false)
+            self.refuse(context, .text(.requestHeaderFieldsTooLarge, message), nil)
         case (.idle, HTTPParserError.invalidEOFState), (.receiving, HTTPParserError.invalidEOFState):
             context.close(promise: nil)
         case (.idle, is HTTPParserError), (.receiving, is HTTPParserError):
-            self.respond(context, .text(.badRequest, "not an HTTP/1.1 request\n"), to: nil, keepsAlive: false)
+            self.refuse(context, .text(.badRequest, "not an HTTP/1.1 request\n"), nil)
         case (.closing, is HTTPParserError):
             break
         default:
@@ -106,16 +115,18 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             do throws(RequestFraming.Fault) {
                 try RequestFraming.check(head)
             } catch {
-                return self.respond(context, .text(error.status, "\(error.reason)\n"), to: head, keepsAlive: false)
+                return self.refuse(context, .text(error.status, "\(error.reason)\n"), head)
             }
             if RequestFraming.announcedLength(head) > Self.maximumDiscardedBody {
                 self.refuseBody(context, head)
             } else if head.uri.utf8.count > Self.maximumTarget {
                 let message = "the request's target is longer than \(Self.maximumTarget) bytes\n"
-                self.respond(context, .text(.uriTooLong, message), to: head, keepsAlive: false)
+                self.refuse(context, .text(.uriTooLong, message), head)
             } else if head.headers.contains(name: "expect") {
                 // RFC 9110 § 10.1.1: a final answer instead of 100 makes the client keep its body.
-                self.answer(context, head, keepsAlive: false)
+                self.state = .closing
+                self.waiting.append(.expecting(head))
+                self.answerWaiting(context)
             }
         case (.receiving(let head, let count), .body(let bytes)):
             self.state = .receiving(head, bodyBytes: count + bytes.readableBytes)
@@ -123,7 +134,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (.receiving(let head, _), .end):
             self.state = .idle
             self.timer?.set(self.core.configuration.keepAliveTimeout)
-            self.waiting.append(head)
+            self.waiting.append(.request(head))
             self.answerWaiting(context)
         case (_, _):
             // After the last response nothing is looked at.
@@ -149,16 +160,30 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func answerWaiting(_ context: ChannelHandlerContext) {
-        while context.channel.isWritable, let head = self.waiting.popFirst() {
-            // The decoder stops at a request that asks for an upgrade, whatever comes of it.
-            let asksForUpgrade = head.headers.contains(name: "upgrade")
-            self.answer(context, head, keepsAlive: head.isKeepAlive && !asksForUpgrade)
+        while context.channel.isWritable, let next = self.waiting.popFirst() {
+            switch next {
+            case .request(let head):
+                // The decoder stops at a request that asks for an upgrade, whatever comes of it.
+                let asksForUpgrade = head.headers.contains(name: "upgrade")
+                self.answer(context, head, keepsAlive: head.isKeepAlive && !asksForUpgrade)
+            case .expecting(let head):
+                self.answer(context, head, keepsAlive: false)
+            case .refusal(let response, let head):
+                self.respond(context, response, to: head, keepsAlive: false)
+            }
         }
+    }
+
+    /// Says why nothing further is served, behind the responses that are owed before (RFC 9112 § 9.3.2).
+    private func refuse(_ context: ChannelHandlerContext, _ response: ResourceResponse, _ head: HTTPRequestHead?) {
+        self.state = .closing
+        self.waiting.append(.refusal(response, to: head))
+        self.answerWaiting(context)
     }
 
     private func refuseBody(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
         let message = "requests with a body of more than \(Self.maximumDiscardedBody) bytes are not accepted\n"
-        self.respond(context, .text(.contentTooLarge, message), to: head, keepsAlive: false)
+        self.refuse(context, .text(.contentTooLarge, message), head)
     }
 
     private func answer(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, keepsAlive: Bool) {
@@ -169,6 +194,11 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             return self.respond(context, .text(error.status, "\(error.reason)\n"), to: head, keepsAlive: false)
         }
         if OpeningHandshake.isRequested(by: request) && head.version == .http1_1 {
+            guard !RequestFraming.announcesBody(head) else {
+                // What comes behind it would be taken for frames.
+                let response = ResourceResponse.text(.badRequest, "a request for a WebSocket has no body\n")
+                return self.respond(context, response, to: head, keepsAlive: false)
+            }
             return self.upgrade(context, head, request)
         }
         guard request.method == .get || request.method == .head else {

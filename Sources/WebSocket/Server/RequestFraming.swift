@@ -23,6 +23,10 @@ enum RequestFraming {
         }
     }
 
+    static func announcesBody(_ head: HTTPRequestHead) -> Bool {
+        self.announcedLength(head) > 0 || head.headers.contains(name: "transfer-encoding")
+    }
+
     /// The length that a request announces for its body. The parser has seen that there is at most one and that it is a
     /// number, which may be larger than any we can count.
     static func announcedLength(_ head: HTTPRequestHead) -> Int {

@@ -116,6 +116,9 @@ final class WebSocketConnection: ChannelDuplexHandler {
         switch error {
         case let violation as WebSocketViolation:
             self.fail(violation)
+        case ByteToMessageDecoderError.dataReceivedInErrorState:
+            // What comes behind a violation. The close is on its way, and its time is limited.
+            break
         default:
             // The connection is lost; `channelInactive` tells how the session stood.
             context.close(promise: nil)

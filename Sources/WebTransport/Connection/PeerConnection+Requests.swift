@@ -226,6 +226,9 @@ extension PeerConnection {
         case .reserved:
             let admission = context.admission(request)
             if case .refuse = admission { context.sessions.release() }
+            if case .accept(let status, _, _) = admission {
+                precondition(status.kind == .successful, "a session is accepted with a status of success")
+            }
             return .answer(admission)
         }
     }

@@ -212,6 +212,7 @@ final class PeerConnection {
                 session.requestStreamReset(code: code ?? HTTP3ErrorCode.h3NoError.rawValue)
             } else if let stream = self.sendStreams[id] {
                 stream.stopped(code: code.flatMap(ApplicationErrorCode.applicationCode(for:)))
+                self.roomReturned()
             } else {
                 self.http3?.stopWriting(id.rawValue)
             }
@@ -316,6 +317,13 @@ final class PeerConnection {
         let writers = self.waitingWriters
         self.waitingWriters.removeAll()
         for writer in writers { writer.roomReturned() }
+    }
+
+    /// A stream has given up what it held. Its writers' wake-up must not come in the middle of that.
+    func roomReturned() {
+        guard !self.waitingWriters.isEmpty else { return }
+        let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
+        self.eventLoop.execute { bound.value.wakeWriters() }
     }
 
     private func acknowledged(_ id: StreamID) {

@@ -83,6 +83,7 @@ final class SendStreamCore {
         self.state = .failed(.streamFinished)
         self.connection.quic.reset(self.id, code: wireCode, afterPrefix: self.headerSize)
         self.resumeWaiters(throwing: WebTransportError.streamFinished)
+        self.connection.roomReturned()
         self.connection.markDirty()
     }
 
@@ -91,6 +92,7 @@ final class SendStreamCore {
         if case .failed = self.state { return }
         self.failed(.sessionClosed)
         self.connection.quic.reset(self.id, code: WebTransportErrorCode.sessionGone, afterPrefix: self.headerSize)
+        self.connection.roomReturned()
     }
 
     func acknowledged(heldByteCount: Int) {
