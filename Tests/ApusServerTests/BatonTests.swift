@@ -218,8 +218,9 @@ struct BatonTests {
             // As many as HTTP/3 itself needs of the unidirectional ones (RFC 9114 § 6.2).
             $0.transport.maxStreams = 3
         } _: { test in
+            // Half of the patience is for a stream: the other half is the margin on a busy machine.
             let outcome = try await test.webTransport("/test/record?token=full") { session in
-                try await BatonPlayer.serving(session, baton: 10, count: 1, patience: .milliseconds(100)).play()
+                try await BatonPlayer.serving(session, baton: 10, count: 1, patience: .seconds(4)).play()
             }
             #expect(outcome.end == .closedLocally(.init(code: 1, reason: "DA_YAMN")))
         }
