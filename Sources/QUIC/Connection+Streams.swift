@@ -42,6 +42,13 @@ extension Connection {
         self.enqueue(stream)
     }
 
+    /// Whether the peer is known to have stopped a stream whose close, and with it the code, is still to come. What is
+    /// written to it is dropped.
+    package func isStopped(_ id: StreamID) -> Bool {
+        guard let stream = self.streams[id], case .stopped = stream.fin else { return false }
+        return true
+    }
+
     /// Bytes of a stream that are written but not acknowledged.
     package func unacknowledgedByteCount(of id: StreamID) -> Int {
         self.streams[id]?.buffer.heldByteCount ?? 0

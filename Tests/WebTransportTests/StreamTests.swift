@@ -91,6 +91,31 @@ struct StreamTests {
         }
     }
 
+    @Test("A handler that writes for ever on its connection's loop learns that the peer has stopped its stream")
+    func stoppedHandler() async throws {
+        let seen = Handover<WebTransportError>()
+        try await Loopback.withServer { session in
+            let stream = try await session.openUnidirectionalStream()
+            do {
+                while true { try await stream.write(ByteBuffer(repeating: 0, count: 1000)) }
+            } catch let error as WebTransportError {
+                seen.set(error)
+            }
+        } _: { _, client in
+            try await client.withSession { session in
+                for await stream in session.incomingUnidirectionalStreams {
+                    var chunks = stream.makeAsyncIterator()
+                    _ = try await chunks.next()
+                    stream.stop(code: 7)
+                    break
+                }
+                let error = try await seen.value
+                #expect(error.code == .streamStopped)
+                #expect(error.applicationCode == 7)
+            }
+        }
+    }
+
     @Test("A writer is suspended while the reader does not read, and goes on when it does")
     func backPressure() async throws {
         let release = Handover<Void>()

@@ -34,8 +34,14 @@ final class SendStreamCore {
         if bytes.readableBytes > 0 { self.hasWritten = true }
         self.connection.quic.write(bytes, to: self.id)
         self.connection.markDirty()
-        return self.connection.quic.unacknowledgedByteCount(of: self.id) <= PeerConnection.highWatermark
-            && self.connection.hasRoomForStreams
+        return self.hasRoom(below: PeerConnection.highWatermark)
+    }
+
+    /// A writer whose stream the peer has stopped waits for its close, which tells it: else it could go on for ever, on the
+    /// very loop that would have to tell it.
+    private func hasRoom(below watermark: Int) -> Bool {
+        self.connection.quic.unacknowledgedByteCount(of: self.id) <= watermark && self.connection.hasRoomForStreams
+            && !self.connection.quic.isStopped(self.id)
     }
 
     /// Resumes the writer when enough has been acknowledged.
@@ -96,7 +102,9 @@ final class SendStreamCore {
     }
 
     func acknowledged(heldByteCount: Int) {
-        guard heldByteCount <= PeerConnection.lowWatermark, self.connection.hasRoomForStreams else { return }
+        guard heldByteCount <= PeerConnection.lowWatermark, self.hasRoom(below: PeerConnection.lowWatermark) else {
+            return
+        }
         self.resumeWaiters()
     }
 
