@@ -206,17 +206,25 @@ def test_cancel_of_a_bidirectional_stream_reaches_the_server(page):
     assert [(stream["kind"], stream["end"]) for stream in record["streams"]] == [("bidirectional", "stopped")]
 
 
+# Firefox now and then takes a reset for the end of a stream. The server sends every one of them
+# (`test_webtransport_aioquic.py`), so streams are opened until Firefox has told one.
+MOST_RESETS = {"chromium": 1, "firefox": 200}
+
+
 def test_reset_of_a_servers_own_stream_fails_its_reader(page):
-    result = page.run("""
-        const session = await open("/test/reset?of=server&code=52");
-        const stream = await next(session.incomingBidirectionalStreams);
-        const received = outcome(readAll(stream.readable));
-        await stream.writable.getWriter().write(bytes("go on"));
-        const result = await received;
-        session.close();
-        return result;
-    """)
-    assert "rejected" in result
+    failed = page.run("""
+        const failed = [];
+        while (failed.length < args.most && !failed.includes(true)) {
+          const session = await open("/test/reset?of=server&code=52");
+          const stream = await next(session.incomingBidirectionalStreams);
+          const received = outcome(readAll(stream.readable));
+          await stream.writable.getWriter().write(bytes("go on"));
+          failed.push("rejected" in await received);
+          session.close();
+        }
+        return failed;
+    """, most=MOST_RESETS[page.browser])
+    assert failed[-1], f"none of {len(failed)} resets was told"
 
 
 def test_stop_of_a_servers_own_stream_fails_its_writer(page):
@@ -246,11 +254,7 @@ def test_stop_of_a_unidirectional_stream_fails_its_writer(page):
 
 @pytest.mark.parametrize("code", [0x10C, 0x52E4A40FA8DA, 0x52E4A40FA8F9, 0x52E5AC983163])
 def test_reset_with_a_code_of_http3s_own_fails_the_stream_and_not_the_session(page, code):
-    """draft-ietf-webtrans-http3 § 4.4: codes before and behind the application's range, and one of its holes.
-
-    Firefox now and then takes a reset for the end of a stream, so streams are opened until it does not; the server
-    resets every one of them (`test_webtransport_aioquic.py`).
-    """
+    """draft-ietf-webtrans-http3 § 4.4: codes before and behind the application's range, and one of its holes."""
     results, alive = page.run("""
         const session = await open(`/test/reset?http3-code=${args.code}`);
         const results = [];
@@ -262,7 +266,7 @@ def test_reset_with_a_code_of_http3s_own_fails_the_stream_and_not_the_session(pa
         const another = await session.createBidirectionalStream();
         session.close();
         return [results, another.readable instanceof ReadableStream];
-    """, code=code, most=1 if page.browser == "chromium" else 200)
+    """, code=code, most=MOST_RESETS[page.browser])
     assert "rejected" in results[-1], f"none of {len(results)} resets was told"
     assert alive
 

@@ -326,6 +326,23 @@ def test_the_servers_reason_is_cut_at_a_character(server: Server) -> None:
                peer.capsules(session))
 
 
+def test_the_close_comes_before_the_resets_of_its_streams(server: Server) -> None:
+    """draft-ietf-webtrans-http3 § 6 [29]: a browser that is told of the resets first may lose code and reason"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session("/test/read-then-close?code=7")
+        read = peer.wt_stream(session)
+        left = peer.wt_stream(session, b"open")
+        one_way = peer.wt_stream(session, b"open", unidirectional=True)
+        peer.settle()
+        peer.send(read, end=True)
+        streams = [peer.streams[left], peer.streams[one_way]]
+        peer.until(lambda: peer.capsules(session) or any(stream.aborted for stream in streams))
+        expect(f"{DRAFT} § 6", "the end of a stream", [(WT_CLOSE_SESSION, b"\0\0\0\7")], peer.capsules(session))
+        expect(f"{DRAFT} § 6", "nothing", [None, None], [stream.aborted for stream in streams])
+        for stream in (left, one_way):
+            expect(f"{DRAFT} § 6", "an acknowledgement of the close", SESSION_GONE, peer.stream_outcome(stream))
+
+
 def test_shutting_down_in_order(own_server: Server) -> None:
     """draft-ietf-webtrans-http3 § 4.7, § 6 [33, 34]: DRAIN, and GOAWAY where traffic was, and sessions go on; then
     CLOSE and FIN; the connection closes when the client has closed its side"""

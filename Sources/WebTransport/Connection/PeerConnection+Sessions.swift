@@ -24,6 +24,7 @@ extension PeerConnection {
     /// has no further use.
     func settle(_ id: Int64) {
         guard let session = self.settling.removeValue(forKey: id) else { return }
+        session.peerKnowsOfEnd()
         session.settled.succeed()
         self.noteSettled()
         if case .client = self.role { self.close() }

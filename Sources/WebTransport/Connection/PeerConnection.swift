@@ -329,6 +329,8 @@ final class PeerConnection {
     private func acknowledged(_ id: StreamID) {
         self.wakeWriters()
         let held = self.quic.unacknowledgedByteCount(of: id)
+        // Nothing of the session's stream is left to acknowledge: the close was received.
+        if held == 0 { self.settling[id.rawValue]?.peerKnowsOfEnd() }
         if let stream = self.sendStreams[id] {
             stream.acknowledged(heldByteCount: held)
         } else if held < Self.lowWatermark, self.blockedOutput.remove(id.rawValue) != nil {

@@ -88,7 +88,6 @@ extension SessionCore {
     fileprivate func reply(to core: ReceiveStreamCore) -> NIOLoopBound<SendStreamCore> {
         let outbound = self.connection.replyStream(to: core.id)
         self.replying(outbound)
-        if !self.isEstablished { outbound.sessionEnded() }
         return NIOLoopBound(outbound, eventLoop: self.connection.eventLoop)
     }
 }

@@ -14,7 +14,14 @@ final class ReceiveStreamCore {
     private var mailbox: Mailbox<Item>?
     private let source: Mailbox<Item>.Source
     private let ledger: CreditLedger
-    private var isEnded = false
+    private var phase = Phase.receiving
+
+    private enum Phase {
+        case receiving
+        /// The session has ended, and the peer does not know of it yet.
+        case orphaned
+        case ended
+    }
 
     enum Item: Sendable {
         case data(ByteBuffer)
@@ -51,8 +58,9 @@ final class ReceiveStreamCore {
     }
 
     func received(_ bytes: ByteBuffer, isFinal: Bool) {
-        guard !self.isEnded else {
+        guard case .receiving = self.phase else {
             self.connection.quic.consumed(bytes.readableBytes, of: self.id)
+            if isFinal { self.phase = .ended }
             return
         }
         if bytes.readableBytes > 0 {
@@ -60,14 +68,14 @@ final class ReceiveStreamCore {
             self.source.offer(.data(bytes))
         }
         if isFinal {
-            self.isEnded = true
+            self.phase = .ended
             self.source.finish()
         }
     }
 
     func ended(_ end: End) {
-        guard !self.isEnded else { return }
-        self.isEnded = true
+        defer { self.phase = .ended }
+        guard case .receiving = self.phase else { return }
         switch end {
         case .reset(let code): self.source.offer(.failed(.streamReset(code)))
         case .gone: self.source.offer(.failed(.sessionClosed))
@@ -75,12 +83,20 @@ final class ReceiveStreamCore {
         self.source.finish()
     }
 
-    /// The session has ended.
+    /// The session has ended: the reader learns of it.
     func sessionEnded() {
-        let wasEnded = self.isEnded
-        self.ended(.gone)
-        if !wasEnded { self.connection.quic.stopSending(self.id, code: WebTransportErrorCode.sessionGone) }
+        if case .receiving = self.phase {
+            self.ended(.gone)
+            self.phase = .orphaned
+        }
         self.connection.taken(self.id)
+    }
+
+    /// The peer knows that the session has ended.
+    func leaveSession() {
+        guard case .orphaned = self.phase else { return }
+        self.phase = .ended
+        self.connection.quic.stopSending(self.id, code: WebTransportErrorCode.sessionGone)
     }
 
     func closed() {
@@ -98,8 +114,8 @@ final class ReceiveStreamCore {
     }
 
     func stop(wireCode: UInt64) {
-        guard !self.isEnded else { return }
-        self.isEnded = true
+        guard case .receiving = self.phase else { return }
+        self.phase = .ended
         self.connection.quic.stopSending(self.id, code: wireCode)
         self.source.finish()
         self.connection.markDirty()

@@ -18,6 +18,8 @@ final class SendStreamCore {
     private enum State {
         case open
         case finished
+        /// The session has ended, and the peer does not know of it yet.
+        case orphaned
         case failed(WebTransportError)
     }
 
@@ -54,6 +56,8 @@ final class SendStreamCore {
         case .open, .finished:
             if self.waiters.isEmpty { self.connection.addWaitingWriter(self) }
             self.waiters.append((ticket, continuation))
+        case .orphaned:
+            continuation.resume(throwing: WebTransportError.sessionClosed)
         case .failed(let error):
             continuation.resume(throwing: error)
         }
@@ -85,18 +89,29 @@ final class SendStreamCore {
     }
 
     func reset(wireCode: UInt64) {
-        if case .failed = self.state { return }
-        self.state = .failed(.streamFinished)
+        switch self.state {
+        case .open, .finished: self.state = .failed(.streamFinished)
+        case .orphaned, .failed: return
+        }
         self.connection.quic.reset(self.id, code: wireCode, afterPrefix: self.headerSize)
         self.resumeWaiters(throwing: WebTransportError.streamFinished)
         self.connection.roomReturned()
         self.connection.markDirty()
     }
 
-    /// The session has ended.
+    /// The session has ended: the writers learn of it. What they have written may still arrive.
     func sessionEnded() {
-        if case .failed = self.state { return }
-        self.failed(.sessionClosed)
+        switch self.state {
+        case .open, .finished: self.state = .orphaned
+        case .orphaned, .failed: return
+        }
+        self.resumeWaiters(throwing: WebTransportError.sessionClosed)
+    }
+
+    /// The peer knows that the session has ended.
+    func leaveSession() {
+        guard case .orphaned = self.state else { return }
+        self.state = .failed(.sessionClosed)
         self.connection.quic.reset(self.id, code: WebTransportErrorCode.sessionGone, afterPrefix: self.headerSize)
         self.connection.roomReturned()
     }
@@ -128,6 +143,7 @@ final class SendStreamCore {
         switch self.state {
         case .open: self.state = .failed(.streamStopped(nil))
         case .finished: self.state = .failed(.streamFinished)
+        case .orphaned: self.state = .failed(.sessionClosed)
         case .failed: break
         }
         self.resumeWaiters(throwing: WebTransportError.streamFinished)
@@ -150,6 +166,7 @@ final class SendStreamCore {
         switch self.state {
         case .open: return
         case .finished: throw .streamFinished
+        case .orphaned: throw .sessionClosed
         case .failed(let error): throw error
         }
     }
