@@ -8,6 +8,8 @@ public import Logging
 /// exist go on; new ones get the new certificate; both hashes are offered while both are valid.
 public struct DevelopmentIdentity: Sendable {
     public let directory: String
+    /// Whom the first certificate is for. Its successors are for the hosts of the one that they replace, which may have
+    /// been made by hand.
     public let hosts: [String]
 
     /// A certificate is replaced this long before it expires, in seconds: two days.
@@ -55,7 +57,8 @@ public struct DevelopmentIdentity: Sendable {
     private var certificateFile: String { "\(self.directory)/\(DevelopmentCertificate.certificateFileName)" }
 
     private func make(at now: Int64?) throws -> ServerIdentity {
-        let certificate = try DevelopmentCertificate(hosts: self.hosts, at: now)
+        let hosts = DevelopmentCertificate.hosts(in: self.directory) ?? self.hosts
+        let certificate = try DevelopmentCertificate(hosts: hosts, at: now)
         try certificate.write(to: self.directory)
         return try certificate.makeIdentity(at: now)
     }

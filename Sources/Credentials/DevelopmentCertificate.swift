@@ -73,6 +73,19 @@ public struct DevelopmentCertificate: Sendable {
         )
     }
 
+    /// The hosts of the certificate that `write(to:)` has left in a directory, even when it has expired; nil when there is
+    /// none, or none that can be read.
+    public static func hosts(in directory: String) -> [String]? {
+        do {
+            let pem = try PEMFile.read("\(directory)/\(Self.certificateFileName)", holding: "certificate")
+            let hosts = try X509Certificate(pem: pem).hosts
+            return hosts.isEmpty ? nil : hosts.map(\.text)
+        } catch {
+            // Whoever wants to use the certificate is told why it cannot be read; its hosts are then unknown.
+            return nil
+        }
+    }
+
     /// The identity that a server shows with this certificate.
     public func makeIdentity(at now: Int64? = nil) throws(CredentialsError) -> ServerIdentity {
         try ServerIdentity(certificatePEM: self.certificatePEM, privateKeyPEM: self.privateKeyPEM, at: now)

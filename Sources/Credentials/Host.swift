@@ -26,6 +26,27 @@ enum Host: Hashable {
         self = .name(text)
     }
 
+    /// An address by its 4 or 16 bytes; nil when there are more or fewer.
+    init?(address bytes: [UInt8]) {
+        let family: Int32
+        switch bytes.count {
+        case 4: family = AF_INET
+        case 16: family = AF_INET6
+        default: return nil
+        }
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        guard inet_ntop(family, bytes, &text, socklen_t(text.count)) != nil else { return nil }
+        self = .address(bytes, text: text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) })
+    }
+
+    /// As it is given to `init(_:)`.
+    var text: String {
+        switch self {
+        case .name(let name): name
+        case .address(_, let text): text
+        }
+    }
+
     private static func isAllowed(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar {
         case "a"..."z", "A"..."Z", "0"..."9", "-", "_", "*": true

@@ -73,6 +73,18 @@ struct DevelopmentIdentityTests {
         }
     }
 
+    @Test("Successors are for the hosts of the certificate that they replace, expired or not", arguments: [12, 30])
+    func renewalKeepsHosts(age: Int64) async throws {
+        try await Self.withIdentity { development in
+            let hosts = ["lab.example", "192.0.2.7", "2001:db8::7"]
+            let made = try DevelopmentCertificate(hosts: hosts, at: Self.now - age * Self.day)
+            try made.write(to: development.directory)
+            let renewed = try development.load(at: Self.now, logger: Self.logger)
+            #expect(renewed.fingerprint != made.fingerprint)
+            #expect(DevelopmentCertificate.hosts(in: development.directory) == hosts)
+        }
+    }
+
     @Test("When it cannot be written, the renewal fails and the server keeps what it has")
     func unwritable() async throws {
         try await Self.withIdentity { development in

@@ -6,11 +6,22 @@ import QUIC
 final class QlogFile {
     private let file: UnsafeMutablePointer<FILE>
 
+    /// Connections that one client may begin with the same ID before their logs go unwritten.
+    private static let maxNamesakes = 16
+
     /// Nil when the file cannot be made: a connection is worth more than its log.
     init?(directory: String, connectionID: ConnectionID, isServer: Bool) {
-        let path = "\(directory)/\(connectionID)-\(isServer ? "server" : "client").sqlog"
-        guard let file = fopen(path, "w") else { return nil }
-        self.file = file
+        let name = "\(directory)/\(connectionID)-\(isServer ? "server" : "client")"
+        let names = [name] + (2...Self.maxNamesakes).map { "\(name)-\($0)" }
+        for name in names {
+            // A client chooses the ID, and may choose that of another connection, whose log must stay.
+            if let file = fopen("\(name).sqlog", "wx") {
+                self.file = file
+                return
+            }
+            guard errno == EEXIST else { return nil }
+        }
+        return nil
     }
 
     deinit {
