@@ -98,6 +98,7 @@ let package = Package(
             name: "ApusServer",
             dependencies: [
                 "Credentials", "HTTPSemantics", "WebTransport", "WebSocket", nioCore, nioPosix, httpTypes, logging,
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             resources: [.copy("Lab")],

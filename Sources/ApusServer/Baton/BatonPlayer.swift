@@ -1,5 +1,5 @@
+import NIOConcurrencyHelpers
 public import NIOCore
-import Synchronization
 public import WebTransport
 
 /// Plays devious baton over a session, as server or client, until the session ends.
@@ -24,13 +24,9 @@ public struct BatonPlayer: Sendable {
 
     private let session: WebTransportSession
     private let passes: [BatonGame.Pass]
-    private let state: Shared
+    /// Behind a lock that ThreadSanitizer sees, which a `Mutex` is not.
+    private let state: NIOLockedValueBox<State>
     private let patience: TimeAmount
-
-    private final class Shared: Sendable {
-        let value: Mutex<State>
-        init(_ state: consuming sending State) { self.value = Mutex(state) }
-    }
 
     /// Long for a network, short for a person.
     public static let patience = TimeAmount.seconds(10)
@@ -70,7 +66,7 @@ public struct BatonPlayer: Sendable {
     private init(session: WebTransportSession, game: BatonGame, passes: [BatonGame.Pass], patience: TimeAmount) {
         self.session = session
         self.passes = passes
-        self.state = Shared(State(game: game))
+        self.state = NIOLockedValueBox(State(game: game))
         self.patience = patience
     }
 
@@ -93,7 +89,7 @@ public struct BatonPlayer: Sendable {
             }
         }
         let end = try await self.session.closed
-        return self.state.value.withLock {
+        return self.state.withLockedValue {
             Outcome(messages: $0.messages, datagrams: $0.datagrams, isComplete: $0.isOver, end: end)
         }
     }
@@ -103,7 +99,7 @@ public struct BatonPlayer: Sendable {
     private func receive(datagram: ByteBuffer) {
         do {
             let message = try BatonMessage.decode(datagram)
-            try self.state.value.withLock {
+            try self.state.withLockedValue {
                 $0.datagrams += 1
                 try $0.game.receivedDatagram(message.value)
             }
@@ -123,7 +119,7 @@ public struct BatonPlayer: Sendable {
             for try await chunk in stream { try reader.received(chunk) }
             let message = try reader.ended()
             boredom.restart()
-            let turn = try self.state.value.withLock { state in
+            let turn = try self.state.withLockedValue { state in
                 state.messages += 1
                 let turn = try state.game.received(message.value, on: arrival)
                 if turn.isLast || state.game.isOver { state.isOver = true }
@@ -146,8 +142,8 @@ public struct BatonPlayer: Sendable {
     }
 
     private func lost(_ arrival: BatonGame.Arrival) {
-        do throws(BatonGame.Violation) {
-            try self.state.value.withLock { state throws(BatonGame.Violation) in try state.game.lost(on: arrival) }
+        do {
+            try self.state.withLockedValue { try $0.game.lost(on: arrival) }
         } catch {
             self.fail(error)
         }
@@ -204,18 +200,18 @@ public struct BatonPlayer: Sendable {
     private final class Boredom: Sendable {
         private let session: WebTransportSession
         private let patience: TimeAmount
-        private let timer: Mutex<Scheduled<Void>?>
+        private let timer: NIOLockedValueBox<Scheduled<Void>?>
 
         init(session: WebTransportSession, patience: TimeAmount) {
             self.session = session
             self.patience = patience
-            self.timer = Mutex(nil)
+            self.timer = NIOLockedValueBox(nil)
             self.restart()
         }
 
         func restart() {
             let session = self.session
-            self.timer.withLock {
+            self.timer.withLockedValue {
                 $0?.cancel()
                 $0 = session.eventLoop.scheduleTask(in: self.patience) {
                     session.close(code: BatonGame.SessionCode.bored.rawValue, reason: "BORED")
@@ -223,6 +219,6 @@ public struct BatonPlayer: Sendable {
             }
         }
 
-        func cancel() { self.timer.withLock { $0?.cancel() } }
+        func cancel() { self.timer.withLockedValue { $0?.cancel() } }
     }
 }
