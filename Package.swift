@@ -38,6 +38,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
@@ -79,6 +80,8 @@ let package = Package(
                 deque,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+                .product(name: "NIOHPACK", package: "swift-nio-http2"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
@@ -141,7 +144,7 @@ let package = Package(
             "QUICTests",
             ["QUIC", "Credentials", nioCore, .product(name: "NIOConcurrencyHelpers", package: "swift-nio")]
         ),
-        tests("HTTPSemanticsTests", ["HTTPSemantics"]),
+        tests("HTTPSemanticsTests", ["HTTPSemantics", nioCore, httpTypes]),
         tests("HTTP3Tests", ["HTTP3", nioCore, httpTypes]),
         tests("WebTransportCoreTests", ["WebTransportCore"]),
         tests(

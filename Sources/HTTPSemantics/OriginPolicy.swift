@@ -28,10 +28,15 @@ public struct OriginPolicy: Sendable, Hashable {
     /// The same *host* is enough: the lab page may come from the plain HTTP port and open a session on the TLS port.
     /// - Throws: `Refusal` when the origin is present and not allowed.
     public func check(origin: String?, authority: String?) throws(Refusal) {
-        guard let origin else { return }
-        if self.allowedOrigins.contains("*") || self.allowedOrigins.contains(Self.normalised(origin)) { return }
-        if let host = Self.host(ofOrigin: origin), let authority, host == Self.host(ofAuthority: authority) { return }
+        guard let origin, !self.allows(origin: origin, authority: authority) else { return }
         throw Refusal(origin: origin, authority: authority ?? "")
+    }
+
+    /// Whether pages of an origin may use what is at `authority`.
+    func allows(origin: String, authority: String?) -> Bool {
+        if self.allowedOrigins.contains("*") || self.allowedOrigins.contains(Self.normalised(origin)) { return true }
+        guard let host = Self.host(ofOrigin: origin), let authority else { return false }
+        return host == Self.host(ofAuthority: authority)
     }
 
     /// Whether a text can stand on the list: a scheme, a host and perhaps a port, or `*`.

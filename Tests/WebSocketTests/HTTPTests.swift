@@ -74,6 +74,30 @@ struct HTTPTests {
         }
     }
 
+    /// Requests that are refused, and with which status.
+    private static let refused: [(text: String, status: String)] = [
+        ("nonsense\r\n\r\n", "400"), (get("/", fields: "X: \(String(repeating: "x", count: 20_000))\r\n"), "431"),
+        (get("/\(String(repeating: "x", count: 9_000))"), "414"),
+        (get("/", method: "POST", fields: "Content-Length: 100000\r\n"), "413"),
+        (get("/", method: "POST", fields: "Transfer-Encoding: gzip\r\n"), "501"),
+    ]
+
+    @Test(
+        "RFC 9112 § 9.3.2: a pipelined request that is refused is answered in its turn, and nothing behind it",
+        arguments: Self.refused,
+        Transport.allCases
+    )
+    func refusedInTurn(refused: (text: String, status: String), transport: Transport) async throws {
+        try await TestServer.run(transport) { server in
+            let raw = try await server.raw()
+            let good = Self.get("/healthz")
+            raw.send(String(repeating: good, count: 5) + refused.text + good)
+            let answer = String(decoding: try await raw.readToEnd(), as: UTF8.self)
+            let statuses = answer.matches(of: /HTTP\/1\.1 ([0-9]{3})/).map { String($0.1) }
+            #expect(statuses == ["200", "200", "200", "200", "200", refused.status])
+        }
+    }
+
     @Test("A body that is too large gets 413, announced or chunked", arguments: [true, false])
     func largeBody(isAnnounced: Bool) async throws {
         try await TestServer.run { server in

@@ -21,7 +21,7 @@ struct OpeningHandshakeTests {
     func vector() throws {
         let request = Self.request { $0[.secWebSocketProtocol] = "chat , superchat" }
         #expect(OpeningHandshake.isRequested(by: request))
-        let offer = try OpeningHandshake.validate(request)
+        let offer = try OpeningHandshake.validate(request, over: .http1)
         #expect(offer.accept == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
         #expect(offer.subprotocols == ["chat", "superchat"])
     }
@@ -38,8 +38,35 @@ struct OpeningHandshakeTests {
     )
     func keys(key: String) {
         #expect(throws: OpeningHandshake.Refusal.self) {
-            try OpeningHandshake.validate(Self.request { $0[.secWebSocketKey] = key })
+            try OpeningHandshake.validate(Self.request { $0[.secWebSocketKey] = key }, over: .http1)
         }
+    }
+
+    @Test(
+        "An extended CONNECT needs no key and gets no answer to it (RFC 8441 § 5)",
+        arguments: [WebSocketMapping.http2, .http3]
+    )
+    func extendedConnect(mapping: WebSocketMapping) throws {
+        var request = HTTPRequest(method: .connect, scheme: "https", authority: "a", path: "/")
+        request.headerFields = [.secWebSocketVersion: "13", .secWebSocketProtocol: "chat"]
+        let offer = try OpeningHandshake.validate(request, over: mapping)
+        #expect(offer.accept == nil)
+        #expect(offer.subprotocols == ["chat"])
+    }
+
+    @Test("Another version is refused with the one that is spoken; Upgrade is HTTP/1.1's (RFC 6455 § 4.4)")
+    func versions() {
+        let request = Self.request { $0[.secWebSocketVersion] = "12" }
+        let upgrade = #expect(throws: OpeningHandshake.Refusal.self) {
+            try OpeningHandshake.validate(request, over: .http1)
+        }
+        #expect(upgrade?.status == .upgradeRequired)
+        #expect(upgrade?.fields == [.secWebSocketVersion: "13", .upgrade: "websocket"])
+        let extended = #expect(throws: OpeningHandshake.Refusal.self) {
+            try OpeningHandshake.validate(request, over: .http2)
+        }
+        #expect(extended?.status == .badRequest)
+        #expect(extended?.fields == [.secWebSocketVersion: "13"])
     }
 
     @Test("An answer that does not fit the request is refused")

@@ -96,6 +96,7 @@ struct TestServer: Sendable {
             }
         )
         // Machines under a sanitiser are slow; the tests of the time-outs set their own.
+        configuration.handshakeTimeout = .seconds(60)
         configuration.requestTimeout = .seconds(60)
         configuration.closeTimeout = .seconds(60)
         configure(&configuration)

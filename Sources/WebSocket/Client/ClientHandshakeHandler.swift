@@ -221,19 +221,14 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
             compression: compression,
             eventLoop: context.eventLoop
         )
-        let frames = FrameDecoder(
-            maximumSize: MessageAssembler.maximumFrameSize(
-                forMessagesOf: self.configuration.maxMessageSize,
-                isCompressed: compression != nil
-            )
-        )
         let pipeline = context.pipeline.syncOperations
-        try pipeline.addHandlers([ByteToMessageHandler(frames), connection], position: .after(self))
+        try pipeline.addHandler(WebSocketChannelHandler(connection), position: .after(self))
         self.state = .done
         self.promise.succeed(
             WebSocketSession(
                 connection,
                 request: self.request,
+                mapping: .http1,
                 subprotocol: agreement.subprotocol,
                 extensions: agreement.extensions,
                 remoteAddress: context.channel.remoteAddress

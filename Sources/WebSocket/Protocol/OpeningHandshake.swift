@@ -16,8 +16,8 @@ enum OpeningHandshake {
 
     /// What a valid request offers.
     struct Offer: Hashable {
-        /// `Sec-WebSocket-Accept` for its key.
-        var accept: String
+        /// `Sec-WebSocket-Accept` for its key; nil for an extended CONNECT, which has none.
+        var accept: String?
         /// In the client's order.
         var subprotocols: [String]
         /// In the client's order.
@@ -32,25 +32,44 @@ enum OpeningHandshake {
         var compression: PermessageDeflate?
     }
 
-    /// Whether a request asks for a WebSocket at all; whether it may have one is `validate`'s business.
+    /// The value of `:protocol` that asks for a WebSocket (RFC 8441 § 5).
+    static let protocolName = "websocket"
+
+    /// Whether a request of HTTP/1.1 asks for a WebSocket at all; whether it may have one is `validate`'s business.
     static func isRequested(by request: HTTPRequest) -> Bool {
         self.tokens(of: .connection, in: request.headerFields).contains { $0.lowercased() == "upgrade" }
             && self.tokens(of: .upgrade, in: request.headerFields).contains { $0.lowercased() == "websocket" }
     }
 
-    /// RFC 6455 § 4.2.1.
-    static func validate(_ request: HTTPRequest) throws(Refusal) -> Offer {
-        guard request.method == .get else {
+    /// RFC 6455 § 4.2.1; RFC 8441 § 5.
+    static func validate(_ request: HTTPRequest, over mapping: WebSocketMapping) throws(Refusal) -> Offer {
+        guard mapping.isExtendedConnect || request.method == .get else {
             throw Refusal(status: .badRequest, reason: "a WebSocket begins with GET")
         }
         guard request.headerFields[values: .secWebSocketVersion] == [Self.version] else {
-            // RFC 6455 § 4.4, and RFC 9110 § 15.5.22 for Upgrade.
+            // RFC 6455 § 4.4, and RFC 9110 § 15.5.22 for Upgrade, which only HTTP/1.1 has.
             throw Refusal(
-                status: .upgradeRequired,
+                status: mapping.isExtendedConnect ? .badRequest : .upgradeRequired,
                 reason: "only version \(Self.version) of the WebSocket protocol is spoken here",
-                fields: [.secWebSocketVersion: Self.version, .upgrade: "websocket"]
+                fields: mapping.isExtendedConnect
+                    ? [.secWebSocketVersion: Self.version]
+                    : [.secWebSocketVersion: Self.version, .upgrade: "websocket"]
             )
         }
+        let accept = mapping.isExtendedConnect ? nil : try Self.validateKey(request)
+        let extensions = WebSocketExtension.parse(request.headerFields[values: .secWebSocketExtensions])
+        guard let extensions else {
+            // RFC 6455 § 9.1.
+            throw Refusal(status: .badRequest, reason: "Sec-WebSocket-Extensions does not follow its grammar")
+        }
+        return Offer(
+            accept: accept,
+            subprotocols: Self.tokens(of: .secWebSocketProtocol, in: request.headerFields),
+            extensions: extensions
+        )
+    }
+
+    private static func validateKey(_ request: HTTPRequest) throws(Refusal) -> String {
         let keys = request.headerFields[values: .secWebSocketKey]
         // 16 bytes in base64.
         guard keys.count == 1, keys[0].utf8.count == 24, keys[0].hasSuffix("=="),
@@ -58,16 +77,7 @@ enum OpeningHandshake {
         else {
             throw Refusal(status: .badRequest, reason: "Sec-WebSocket-Key must be 16 bytes in base64")
         }
-        let extensions = WebSocketExtension.parse(request.headerFields[values: .secWebSocketExtensions])
-        guard let extensions else {
-            // RFC 6455 § 9.1.
-            throw Refusal(status: .badRequest, reason: "Sec-WebSocket-Extensions does not follow its grammar")
-        }
-        return Offer(
-            accept: Self.accept(forKey: keys[0]),
-            subprotocols: Self.tokens(of: .secWebSocketProtocol, in: request.headerFields),
-            extensions: extensions
-        )
+        return Self.accept(forKey: keys[0])
     }
 
     /// RFC 6455 § 4.2.2, step 5.4.

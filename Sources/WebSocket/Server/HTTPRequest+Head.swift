@@ -9,6 +9,9 @@ struct InvalidRequest: Error, Hashable {
 }
 
 extension HTTPRequest {
+    /// What RFC 9112 § 3 recommends to support, in bytes. Beyond it comes 414.
+    static let maximumTarget = 8_000
+
     /// The version-independent form of an HTTP/1.1 request.
     init(_ head: HTTPRequestHead, isSecure: Bool) throws(InvalidRequest) {
         let method: HTTPRequest.Method
@@ -63,7 +66,7 @@ extension HTTPRequest {
     }
 
     /// Whether a text is a host with or without a port, and nothing else (RFC 3986 § 3.2, RFC 9110 § 4.2).
-    private static func isAuthority(_ text: String) -> Bool {
+    static func isAuthority(_ text: String) -> Bool {
         let host: Substring
         let rest: Substring
         if text.hasPrefix("[") {

@@ -7,7 +7,7 @@ import NIOCore
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
 
-/// One connection's HTTP/1.1: answers GET and HEAD in order, and hands over to a `WebSocketConnection`.
+/// One connection's HTTP/1.1: answers requests in order, and hands over to a `WebSocketChannelHandler`.
 ///
 /// Answers come at once, so that there is one request at a time. Pipelined requests wait while the channel takes no more
 /// responses, and reads wait with them.
@@ -15,12 +15,6 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = Never
     typealias OutboundOut = HTTPServerResponsePart
-
-    /// Requests that are answered here have no body to speak of; a small one is read and dropped, so that the connection
-    /// can be used on.
-    private static let maximumDiscardedBody = 64 << 10
-    /// What RFC 9112 § 3 recommends to support. What exceeds even the decoder's limit for a field gets 431.
-    private static let maximumTarget = 8_000
 
     private enum State {
         case idle
@@ -117,10 +111,10 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             } catch {
                 return self.refuse(context, .text(error.status, "\(error.reason)\n"), head)
             }
-            if RequestFraming.announcedLength(head) > Self.maximumDiscardedBody {
+            if RequestFraming.announcedLength(head) > RequestFraming.maximumBody {
                 self.refuseBody(context, head)
-            } else if head.uri.utf8.count > Self.maximumTarget {
-                let message = "the request's target is longer than \(Self.maximumTarget) bytes\n"
+            } else if head.uri.utf8.count > HTTPRequest.maximumTarget {
+                let message = "the request's target is longer than \(HTTPRequest.maximumTarget) bytes\n"
                 self.refuse(context, .text(.uriTooLong, message), head)
             } else if head.headers.contains(name: "expect") {
                 // RFC 9110 § 10.1.1: a final answer instead of 100 makes the client keep its body.
@@ -130,7 +124,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             }
         case (.receiving(let head, let count), .body(let bytes)):
             self.state = .receiving(head, bodyBytes: count + bytes.readableBytes)
-            if count + bytes.readableBytes > Self.maximumDiscardedBody { self.refuseBody(context, head) }
+            if count + bytes.readableBytes > RequestFraming.maximumBody { self.refuseBody(context, head) }
         case (.receiving(let head, _), .end):
             self.state = .idle
             self.timer?.set(self.core.configuration.keepAliveTimeout)
@@ -182,8 +176,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func refuseBody(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
-        let message = "requests with a body of more than \(Self.maximumDiscardedBody) bytes are not accepted\n"
-        self.refuse(context, .text(.contentTooLarge, message), head)
+        self.refuse(context, .text(.contentTooLarge, "\(RequestFraming.bodyTooLarge)\n"), head)
     }
 
     private func answer(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, keepsAlive: Bool) {
@@ -201,12 +194,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             }
             return self.upgrade(context, head, request)
         }
-        guard request.method == .get || request.method == .head else {
-            var response = ResourceResponse.text(.methodNotAllowed, "only GET and HEAD are answered here\n")
-            response.head.headerFields[.allow] = "GET, HEAD"
-            return self.respond(context, response, to: head, keepsAlive: keepsAlive)
-        }
-        self.respond(context, self.core.configuration.resources(request), to: head, keepsAlive: keepsAlive)
+        self.respond(context, self.core.responder.response(to: request), to: head, keepsAlive: keepsAlive)
     }
 
     // MARK: Responses
@@ -220,7 +208,10 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     ) {
         let keepsAlive = keepsAlive && !self.isQuiescing
         var fields = response.head.headerFields
-        fields[.contentLength] = "\(response.body.readableBytes)"
+        // The responder has said the length of what HEAD leaves out, and 204 has none.
+        if fields[.contentLength] == nil && response.head.status != .noContent {
+            fields[.contentLength] = "\(response.body.readableBytes)"
+        }
         if fields[.date] == nil { fields[.date] = HTTPDate.now }
         fields.append(contentsOf: self.core.configuration.responseFields)
         if !keepsAlive {
@@ -254,123 +245,33 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: WebSocket
 
     private func upgrade(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, _ request: HTTPRequest) {
-        do throws(OpeningHandshake.Refusal) {
-            let offer = try OpeningHandshake.validate(request)
-            let (subprotocol, fields) = try self.admit(request)
-            // RFC 6455 § 4.2.2: only what the client offered.
-            let chosen = subprotocol.flatMap { offer.subprotocols.contains($0) ? $0 : nil }
-            self.accept(context, request, offer, subprotocol: chosen, fields: fields)
-        } catch {
-            self.core.refusals.log(
-                "WebSocket",
-                error.reason,
-                metadata: [
-                    LoggingKeys.status: "\(error.status.code)",
-                    LoggingKeys.path: "\(request.path ?? "")",
-                    LoggingKeys.origin: "\(request.headerFields[.origin] ?? "none")",
-                    LoggingKeys.remote: "\(context.remoteAddress.map(String.init(describing:)) ?? "unknown")",
-                ],
-                at: context.eventLoop.now
-            )
-            var response = ResourceResponse.text(error.status, "\(error.reason)\n")
-            response.head.headerFields.append(contentsOf: error.fields)
-            self.respond(context, response, to: head, keepsAlive: false)
-        }
-    }
-
-    /// Asks the origin policy, the application, and the limit of sessions, in this order. After it has answered, a
-    /// session is counted.
-    private func admit(
-        _ request: HTTPRequest
-    ) throws(OpeningHandshake.Refusal) -> (subprotocol: String?, fields: HTTPFields) {
-        do throws(OriginPolicy.Refusal) {
-            try self.core.configuration.originPolicy.check(
-                origin: request.headerFields[.origin],
-                authority: request.authority
-            )
-        } catch {
-            throw OpeningHandshake.Refusal(status: .forbidden, reason: error.description)
-        }
-        switch self.core.configuration.admission(request) {
-        case .refuse(let status, let reason, let fields):
-            throw OpeningHandshake.Refusal(status: status, reason: reason, fields: fields)
-        case .accept(_, let subprotocol, let fields):
-            guard self.core.sessionOpens() else {
-                throw OpeningHandshake.Refusal(
-                    status: .tooManyRequests,
-                    reason: "the server has as many sessions as it takes; try again later",
-                    fields: [.retryAfter: "10"]
-                )
-            }
-            return (subprotocol, fields)
-        }
-    }
-
-    private func accept(
-        _ context: ChannelHandlerContext,
-        _ request: HTTPRequest,
-        _ offer: OpeningHandshake.Offer,
-        subprotocol: String?,
-        fields: HTTPFields
-    ) {
-        self.state = .upgraded
-        self.timer?.cancel()
         let channel = context.channel
-        let core = self.core
-        let configuration = core.configuration
-        let compression = configuration.compression.flatMap { policy in
-            PermessageDeflate.accept(offer.extensions, policy).map { ($0.agreement, $0.answer, policy) }
-        }
-        let extensions = compression.map { "\($0.1)" }
-        channel.closeFuture.whenComplete { _ in core.sessionClosed() }
-
-        var responseFields = fields
-        responseFields[.upgrade] = "websocket"
-        responseFields[.connection] = "upgrade"
-        responseFields[.secWebSocketAccept] = offer.accept
-        responseFields[.secWebSocketProtocol] = subprotocol
-        responseFields[.secWebSocketExtensions] = extensions
-        let head = HTTPResponseHead(HTTPResponse(status: .switchingProtocols, headerFields: responseFields))
-        context.write(self.wrapOutboundOut(.head(head)), promise: nil)
-        context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
-
-        let connection = WebSocketConnection(
-            role: .server,
-            limits: WebSocketConnection.Limits(
-                maxMessageSize: configuration.maxMessageSize,
-                pingInterval: configuration.pingInterval,
-                closeTimeout: configuration.closeTimeout
-            ),
-            compression: compression.map { ($0.0, $0.2) },
-            eventLoop: context.eventLoop
-        )
-        let pipeline = channel.pipeline.syncOperations
-        do {
-            let frames = FrameDecoder(
-                maximumSize: MessageAssembler.maximumFrameSize(
-                    forMessagesOf: configuration.maxMessageSize,
-                    isCompressed: compression != nil
-                )
-            )
-            try pipeline.addHandlers([ByteToMessageHandler(frames), connection], position: .after(self))
-        } catch {
-            // The pipeline is gone with its channel.
-            return context.close(promise: nil)
-        }
-        // The decoder leaves in the loop's next turn, and passes on what it holds to the frame decoder.
-        pipeline.removeHandler(self.encoder, promise: nil)
-        pipeline.removeHandler(self.decoder, promise: nil)
-        pipeline.removeHandler(self, promise: nil)
-
-        let session = WebSocketSession(
-            connection,
-            request: request,
-            subprotocol: subprotocol,
-            extensions: extensions ?? "",
-            remoteAddress: channel.remoteAddress
-        )
-        if core.accepted.source.offer(session) == .ended {
-            session.close(code: .goingAway, reason: "the server is shutting down")
+        let decision = self.core.open(request, over: .http1, from: channel.remoteAddress, on: context.eventLoop)
+        switch decision {
+        case .refused(let response):
+            self.respond(context, response, to: head, keepsAlive: false)
+        case .accepted(let opening, let offer):
+            self.state = .upgraded
+            self.timer?.cancel()
+            var response = opening.response
+            response.headerFields[.upgrade] = "websocket"
+            response.headerFields[.connection] = "upgrade"
+            response.headerFields[.secWebSocketAccept] = offer.accept
+            context.write(self.wrapOutboundOut(.head(HTTPResponseHead(response))), promise: nil)
+            context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+            let pipeline = channel.pipeline.syncOperations
+            do {
+                try pipeline.addHandler(WebSocketChannelHandler(opening.connection), position: .after(self))
+            } catch {
+                // The pipeline is gone with its channel.
+                opening.connection.closed()
+                return context.close(promise: nil)
+            }
+            // The decoder leaves in the loop's next turn, and passes on what it holds.
+            pipeline.removeHandler(self.encoder, promise: nil)
+            pipeline.removeHandler(self.decoder, promise: nil)
+            pipeline.removeHandler(self, promise: nil)
+            opening.begin()
         }
     }
 }

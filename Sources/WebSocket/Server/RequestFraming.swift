@@ -9,6 +9,12 @@ enum RequestFraming {
         var reason: String
     }
 
+    /// Requests that are answered have no body to speak of. Over HTTP/1.1 a small one is read and dropped, so that the
+    /// connection can be used on.
+    static let maximumBody = 64 << 10
+
+    static let bodyTooLarge = "requests with a body of more than \(Self.maximumBody) bytes are not accepted"
+
     static func check(_ head: HTTPRequestHead) throws(Fault) {
         let codings = head.headers[canonicalForm: "transfer-encoding"]
         guard !codings.isEmpty else { return }
@@ -31,5 +37,10 @@ enum RequestFraming {
     /// number, which may be larger than any we can count.
     static func announcedLength(_ head: HTTPRequestHead) -> Int {
         head.headers.first(name: "content-length").map { Int($0) ?? .max } ?? 0
+    }
+
+    /// Whether a body of the length that its field announces, if there is one, may come.
+    static func isAcceptable(contentLength: String?) -> Bool {
+        contentLength.map { (Int($0) ?? .max) <= Self.maximumBody } ?? true
     }
 }

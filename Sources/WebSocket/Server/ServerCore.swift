@@ -13,17 +13,26 @@ final class ServerCore: Sendable {
 
     private enum Phase { case bound, running, draining }
 
+    /// What must end before the server has: a connection, or a session in a connection that is somebody else's.
+    private struct Member: Sendable {
+        /// Asks it to end.
+        var quiesce: @Sendable () -> Void
+        /// Ends it without ceremony.
+        var abort: @Sendable () -> Void
+    }
+
     private struct State {
         var phase = Phase.bound
         var listeners: [any Channel] = []
-        var connections: [ObjectIdentifier: any Channel] = [:]
+        var members: [ObjectIdentifier: Member] = [:]
         var sessionCount = 0
-        /// Fulfilled when the last connection is gone.
+        /// Fulfilled when the last member is gone.
         var drained: EventLoopPromise<Void>?
     }
 
     let configuration: WebSocketServerConfiguration
     let logger: Logger
+    let responder: ResourceResponder
     let refusals: RefusalLog
     /// The sessions that have begun, for `run` to serve.
     let accepted: Mailbox<WebSocketSession>
@@ -32,6 +41,7 @@ final class ServerCore: Sendable {
     init(configuration: WebSocketServerConfiguration, logger: Logger) {
         self.configuration = configuration
         self.logger = logger
+        self.responder = ResourceResponder(configuration.resources, originPolicy: configuration.originPolicy)
         self.refusals = RefusalLog(logger: logger)
         // What may wait is bounded by `maxSessions`.
         self.accepted = Mailbox(lowWatermark: .max - 1, highWatermark: .max)
@@ -51,22 +61,43 @@ final class ServerCore: Sendable {
         }
     }
 
-    // MARK: Connections
+    // MARK: Members
 
     /// False when the connection must be closed at once.
     func connectionOpened(_ channel: any Channel) -> Bool {
         let limit = self.configuration.maxSessions + Self.connectionsBesideSessions
         return self.state.withLockedValue { state in
-            guard state.phase == .running, state.connections.count < limit else { return false }
-            state.connections[ObjectIdentifier(channel)] = channel
+            guard state.phase == .running, state.members.count < limit else { return false }
+            state.members[ObjectIdentifier(channel)] = Member(
+                quiesce: { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) },
+                abort: { channel.abort() }
+            )
             return true
         }
     }
 
     func connectionClosed(_ channel: any Channel) {
+        self.remove(ObjectIdentifier(channel))
+    }
+
+    /// A session has begun in a connection that the server does not know. It has been counted before.
+    func tunnelOpened(_ connection: WebSocketConnection) {
+        let bound = NIOLoopBound(connection, eventLoop: connection.eventLoop)
+        let member = Member(
+            quiesce: { bound.eventLoop.execute { bound.value.shutDown() } },
+            abort: { bound.eventLoop.execute { bound.value.abort() } }
+        )
+        self.state.withLockedValue { $0.members[ObjectIdentifier(connection)] = member }
+    }
+
+    func tunnelClosed(_ connection: ObjectIdentifier) {
+        self.remove(connection)
+    }
+
+    private func remove(_ member: ObjectIdentifier) {
         let drained: EventLoopPromise<Void>? = self.state.withLockedValue { state in
-            state.connections[ObjectIdentifier(channel)] = nil
-            guard state.connections.isEmpty else { return nil }
+            state.members[member] = nil
+            guard state.members.isEmpty else { return nil }
             defer { state.drained = nil }
             return state.drained
         }
@@ -76,7 +107,8 @@ final class ServerCore: Sendable {
     /// False when there are as many sessions as there may be.
     func sessionOpens() -> Bool {
         self.state.withLockedValue { state in
-            guard state.phase == .running, state.sessionCount < self.configuration.maxSessions else { return false }
+            // Before `run` only other servers' connections can ask, and wait for it.
+            guard state.phase != .draining, state.sessionCount < self.configuration.maxSessions else { return false }
             state.sessionCount += 1
             return true
         }
@@ -88,35 +120,33 @@ final class ServerCore: Sendable {
 
     // MARK: Shutdown
 
-    /// Stops accepting, and asks every connection to end.
+    /// Stops accepting, and asks every member to end.
     func beginDraining() {
-        let (listeners, connections) = self.state.withLockedValue { state in
+        let (listeners, members) = self.state.withLockedValue { state in
             defer { state.phase = .draining }
-            return state.phase == .draining ? ([], [:]) : (state.listeners, state.connections)
+            return state.phase == .draining ? ([], [:]) : (state.listeners, state.members)
         }
         for listener in listeners { listener.close(promise: nil) }
-        for connection in connections.values {
-            connection.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-        }
+        for member in members.values { member.quiesce() }
         self.accepted.source.finish()
     }
 
-    /// Returns when every connection has ended; ends those that take longer than `time`.
+    /// Returns when every member has ended; ends those that take longer than `time`.
     func waitUntilDrained(within time: TimeAmount, on eventLoop: any EventLoop) async {
         let promise = eventLoop.makePromise(of: Void.self)
         let isEmpty = self.state.withLockedValue { state in
-            if !state.connections.isEmpty { state.drained = promise }
-            return state.connections.isEmpty
+            if !state.members.isEmpty { state.drained = promise }
+            return state.members.isEmpty
         }
         if isEmpty { promise.succeed() }
-        let timer = eventLoop.scheduleTask(in: time) { self.endConnections() }
-        // It cannot fail: `connectionClosed` succeeds it.
+        let timer = eventLoop.scheduleTask(in: time) { self.endMembers() }
+        // It cannot fail: `remove` succeeds it.
         try? await promise.futureResult.get()
         timer.cancel()
     }
 
-    /// Ends every connection without ceremony.
-    func endConnections() {
-        for connection in self.state.withLockedValue({ Array($0.connections.values) }) { connection.abort() }
+    /// Ends every member without ceremony.
+    func endMembers() {
+        for member in self.state.withLockedValue({ Array($0.members.values) }) { member.abort() }
     }
 }

@@ -7,7 +7,7 @@ import NIOHTTP1
 import NIOPosix
 import TLS
 
-/// A server for WebSocket and plain HTTP resources, over TLS or without, on HTTP/1.1.
+/// A server for WebSocket and plain HTTP resources: HTTP/2 and HTTP/1.1 over TLS, HTTP/1.1 without.
 ///
 /// ```swift
 /// let server = try await WebSocketServer.bind(configuration: configuration, eventLoopGroup: group, logger: logger)
@@ -19,7 +19,7 @@ import TLS
 /// A session's handler runs on the event loop of its connection: every `await` in it resumes there, without a thread
 /// hop, and it must not block.
 public final class WebSocketServer: Sendable {
-    private let core: ServerCore
+    let core: ServerCore
     private let eventLoopGroup: any EventLoopGroup
     /// Where each listener listens, in the configuration's order.
     public let localAddresses: [SocketAddress]
@@ -83,7 +83,7 @@ public final class WebSocketServer: Sendable {
             }
         } onCancel: {
             core.beginDraining()
-            core.endConnections()
+            core.endMembers()
         }
         try Task.checkCancellation()
     }
@@ -140,34 +140,6 @@ public final class WebSocketServer: Sendable {
 
     /// Enough for the network to be busy while the loop is; little enough that a thousand slow readers fit in memory.
     static let writeBufferWatermark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 << 10, high: 256 << 10)
-
-    private static func configure(
-        _ channel: any Channel,
-        _ listener: WebSocketServerConfiguration.Listener,
-        _ core: ServerCore
-    ) throws {
-        let pipeline = channel.pipeline.syncOperations
-        if let tls = listener.tls {
-            let configuration = TLSServerConfiguration(
-                identities: tls.identities,
-                tickets: tls.tickets,
-                applicationProtocols: ["http/1.1"],
-                handshakeTimeout: core.configuration.requestTimeout
-            )
-            try pipeline.addHandler(TLSHandler(server: configuration))
-        }
-        let encoder = HTTPResponseEncoder()
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        // Cookies and all, browsers stay below 8 KiB, and so do proxies. Eight fields' worth of that is generous.
-        limits.maxHeaderFieldSize = 16 << 10
-        limits.maxHeaderListSize = 64 << 10
-        limits.maxHeaderFieldCount = 128
-        let decoder = ByteToMessageHandler(
-            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
-        )
-        let handler = HTTPServerHandler(core: core, isSecure: listener.tls != nil, encoder: encoder, decoder: decoder)
-        try pipeline.addHandlers([encoder, decoder, handler])
-    }
 
     private static func bindFailed(
         _ listener: WebSocketServerConfiguration.Listener,

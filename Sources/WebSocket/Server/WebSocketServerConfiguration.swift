@@ -48,8 +48,10 @@ public struct WebSocketServerConfiguration: Sendable {
     public var maxMessageSize = 1 << 20
     /// Further upgrades get 429. A session costs some ten kilobytes and a file descriptor.
     public var maxSessions = 10_000
-    /// How long the first request of a connection may take to arrive whole, TLS included: a person's slow link sends a
-    /// request in far less, and a peer that sends a byte at a time must not hold a connection.
+    /// How long a TLS handshake may take: over the worst mobile link it takes less.
+    public var handshakeTimeout = TimeAmount.seconds(10)
+    /// How long the first request of a connection may then take to arrive whole: a person's slow link sends a request in
+    /// far less, and a peer that sends a byte at a time must not hold a connection.
     public var requestTimeout = TimeAmount.seconds(10)
     /// How long a connection may wait for its next request, until that has arrived whole. Longer than the time a page
     /// needs to fetch what it names, shorter than the minute after which home routers forget connections.

@@ -1,26 +1,14 @@
 import DequeModule
+import HTTPSemantics
 import LoopConcurrency
 import NIOCore
 import NIOWebSocket
 
-/// One WebSocket on its event loop: frames in, messages out, and the closing handshake.
+/// One WebSocket on its event loop: bytes of a tunnel in, messages out, and the closing handshake.
 ///
-/// Not `Sendable`. Handles reach it through a `NIOLoopBound`, and through its `SendQueue` from other threads.
-final class WebSocketConnection: ChannelDuplexHandler {
-    typealias InboundIn = WebSocketFrame
-    typealias InboundOut = Never
-    typealias OutboundIn = Never
-    typealias OutboundOut = ByteBuffer
-
-    /// The limits of a connection.
-    struct Limits: Sendable {
-        var maxMessageSize: Int
-        /// After this long without a sign of the peer it is asked for one; after twice as long it is given up. Nil: never.
-        var pingInterval: TimeAmount?
-        /// How long the peer may take to answer a Close frame and to let the connection end.
-        var closeTimeout: TimeAmount
-    }
-
+/// What the tunnel is made of, a connection or a stream, it does not know. Not `Sendable`. Handles reach it through a
+/// `NIOLoopBound`, and through its `SendQueue` from other threads.
+final class WebSocketConnection: TunnelUser {
     /// Payloads up to this size are copied behind their header, so that many share one write; larger ones are written
     /// as they are.
     private static let copyLimit = 4_096
@@ -36,22 +24,28 @@ final class WebSocketConnection: ChannelDuplexHandler {
     let sendQueue = SendQueue()
     let closeSignal = CloseSignal()
 
+    /// Called once, when the tunnel has closed.
+    var onClose: () -> Void = {}
+
     private let role: WebSocketRole
     private let limits: Limits
     private let encoder: FrameEncoder
     /// Nil when our messages are sent as they are.
     private let deflater: MessageDeflater?
+    private var parser: FrameParser
+    /// What has arrived of a frame's header, or of a control frame.
+    private var input = ByteBuffer()
     private var assembler: MessageAssembler
     private var closing = ClosingStateMachine()
-    /// Set while the handler is in a pipeline.
-    private var context: ChannelHandlerContext?
-    /// Frames that the channel has not seen yet.
+    /// Set from the beginning of the session to the end of the tunnel.
+    private var tunnel: (any Tunnel)?
+    /// The peer has ended its direction.
+    private var hasPeerFinished = false
+    /// Frames that the tunnel has not seen yet.
     private var batch = ByteBuffer()
     private var isFlushScheduled = false
-    /// The channel is writing, and may find itself writable on the way.
+    /// The tunnel is writing, and may find itself writable on the way.
     private var isFlushing = false
-    /// A read that the gate has held back.
-    private var owesRead = false
     private var pings: [(payload: UInt64, sent: NIODeadline, promise: EventLoopPromise<TimeAmount>)] = []
     private var nextPing: UInt64 = 0
     private var timer: DeadlineTimer?
@@ -72,6 +66,12 @@ final class WebSocketConnection: ChannelDuplexHandler {
         self.eventLoop = eventLoop
         self.encoder = FrameEncoder(role: role)
         self.deflater = compression.flatMap { $0.agreement.makeDeflater(role, $0.policy) }
+        self.parser = FrameParser(
+            maximumSize: MessageAssembler.maximumFrameSize(
+                forMessagesOf: limits.maxMessageSize,
+                isCompressed: compression != nil
+            )
+        )
         self.assembler = MessageAssembler(
             role: role,
             maximumSize: limits.maxMessageSize,
@@ -81,27 +81,29 @@ final class WebSocketConnection: ChannelDuplexHandler {
         self.messages = Mailbox(lowWatermark: .max - 1, highWatermark: .max)
     }
 
-    // MARK: Lifecycle
+    // MARK: The tunnel
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        self.timer = DeadlineTimer(context.eventLoop) { [unowned self] in self.deadlinePassed() }
+    func begin(on tunnel: any Tunnel) {
+        self.tunnel = tunnel
+        self.timer = DeadlineTimer(self.eventLoop) { [unowned self] in self.deadlinePassed() }
         if let interval = self.limits.pingInterval { self.timer?.set(interval) }
-        self.sendQueue.setWritable(context.channel.isWritable)
+        self.sendQueue.setWritable(tunnel.isWritable)
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.end()
+    /// The end of a direction without a Close frame, or behind one. RFC 6455 § 7.1.4 does not know half a WebSocket.
+    func peerFinished() {
+        guard let tunnel = self.tunnel, !self.hasPeerFinished else { return }
+        self.hasPeerFinished = true
+        self.flush()
+        self.stopSending()
+        self.messages.source.finish()
+        tunnel.finish()
+        // What is still on its way to the peer must not keep the tunnel for ever.
+        self.timer?.set(self.limits.closeTimeout)
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
-        self.end()
-        context.fireChannelInactive()
-    }
-
-    private func end() {
-        guard self.context != nil else { return }
-        self.context = nil
+    func closed() {
+        self.tunnel = nil
         self.timer?.cancel()
         self.timer = nil
         self.stopSending()
@@ -110,45 +112,51 @@ final class WebSocketConnection: ChannelDuplexHandler {
         self.pings = []
         if let violation = self.violation { _ = self.closing.peerBrokeRule(violation) }
         self.closeSignal.signal(self.closing.connectionLost())
+        let onClose = self.onClose
+        self.onClose = {}
+        onClose()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        switch error {
-        case let violation as WebSocketViolation:
-            self.fail(violation)
-        case ByteToMessageDecoderError.dataReceivedInErrorState:
-            // What comes behind a violation. The close is on its way, and its time is limited.
-            break
-        default:
-            // The connection is lost; `channelInactive` tells how the session stood.
-            context.close(promise: nil)
-        }
+    /// The server shuts down.
+    func shutDown() {
+        self.close(.goingAway, reason: "the server is shutting down")
     }
 
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is ChannelShouldQuiesceEvent { self.close(.goingAway, reason: "the server is shutting down") }
-        context.fireUserInboundEventTriggered(event)
+    /// Ends without ceremony.
+    func abort() {
+        self.tunnel?.abort()
     }
 
     // MARK: Receiving
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let frame = self.unwrapInboundIn(data)
+    func received(_ bytes: ByteBuffer) {
+        // Nothing that comes behind a violation is looked at.
         guard self.violation == nil else { return }
         if let interval = self.limits.pingInterval, self.closing.isOpen {
             self.isAskingForLife = false
             self.timer?.set(interval)
         }
+        if self.input.readableBytes == 0 {
+            self.input = bytes
+        } else {
+            self.input.writeImmutableBuffer(bytes)
+        }
         do throws(WebSocketViolation) {
-            switch try self.assembler.receive(frame) {
-            case .none: break
-            case .message(let message): self.deliver(message)
-            case .ping(let payload): self.answerPing(payload)
-            case .pong(let payload): self.pongArrived(payload)
-            case .close(let code, let reason): self.peerClosed(code, reason: reason)
-            }
+            while let frame = try self.parser.parse(&self.input) { try self.receive(frame) }
         } catch {
             self.fail(error)
+        }
+        // A copy of the few bytes that are left does not hold on to a large read.
+        self.input = self.input.readableBytes == 0 ? ByteBuffer() : ByteBuffer(bytes: self.input.readableBytesView)
+    }
+
+    private func receive(_ frame: WebSocketFrame) throws(WebSocketViolation) {
+        switch try self.assembler.receive(frame) {
+        case .none: break
+        case .message(let message): self.deliver(message)
+        case .ping(let payload): self.answerPing(payload)
+        case .pong(let payload): self.pongArrived(payload)
+        case .close(let code, let reason): self.peerClosed(code, reason: reason)
         }
     }
 
@@ -159,42 +167,32 @@ final class WebSocketConnection: ChannelDuplexHandler {
         if self.messages.source.offer(message) == .ended { _ = self.gate.open() }
     }
 
-    func read(context: ChannelHandlerContext) {
-        if self.gate.isPaused {
-            self.owesRead = true
-        } else {
-            context.read()
-        }
-    }
+    var wantsBytes: Bool { !self.gate.isPaused }
 
     /// The application has taken most of its messages, or all if that is what we wait for.
     func caughtUp() {
         if let violation = self.violation { self.endAfter(violation) }
-        self.resumeReading()
-    }
-
-    private func resumeReading() {
-        guard self.owesRead else { return }
-        self.owesRead = false
-        self.context?.read()
+        self.tunnel?.resumeReading()
     }
 
     // MARK: Sending
+
+    private var isSending: Bool { self.closing.isOpen && self.tunnel != nil && !self.hasPeerFinished }
 
     /// Takes a message on the loop. False when the caller should wait for room before it sends more.
     func send(_ message: WebSocketMessage) throws(WebSocketError) -> Bool {
         // What the same task has sent from another thread comes first.
         self.drainSendQueue()
-        guard self.closing.isOpen, let context = self.context else { throw .closed }
+        guard self.isSending, let tunnel = self.tunnel else { throw .closed }
         self.write(message)
-        return context.channel.isWritable
+        return tunnel.isWritable
     }
 
     /// Sends what other threads have queued.
     func drainSendQueue() {
         for item in self.sendQueue.take() {
             switch item {
-            case .message(let message): if self.closing.isOpen && self.context != nil { self.write(message) }
+            case .message(let message): if self.isSending { self.write(message) }
             case .ping(let promise): self.ping(promise)
             case .close(let code, let reason): self.close(code, reason: reason)
             }
@@ -228,7 +226,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
         }
         self.encoder.writeHeader(ofUnmasked: opcode, length: length, isCompressed: isCompressed, into: &self.batch)
         self.handOver()
-        self.context?.write(self.wrapOutboundOut(payload), promise: nil)
+        self.tunnel?.write(payload)
     }
 
     private func batchGrew() {
@@ -246,27 +244,27 @@ final class WebSocketConnection: ChannelDuplexHandler {
         guard self.batch.readableBytes > 0 else { return }
         let batch = self.batch
         self.batch = ByteBuffer()
-        self.context?.write(self.wrapOutboundOut(batch), promise: nil)
+        self.tunnel?.write(batch)
     }
 
     private func flush() {
         self.isFlushing = true
         defer { self.isFlushing = false }
         self.handOver()
-        self.context?.flush()
+        self.tunnel?.flush()
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if self.isFlushing && context.channel.isWritable {
+    func writabilityChanged() {
+        guard let tunnel = self.tunnel else { return }
+        if self.isFlushing && tunnel.isWritable {
             // The kernel has taken all at once. The senders go on when the loop's other connections have had their turn.
             LoopTurn.next(of: self.eventLoop) {
-                guard let context = self.context else { return }
-                self.sendQueue.setWritable(context.channel.isWritable)
+                guard let tunnel = self.tunnel else { return }
+                self.sendQueue.setWritable(tunnel.isWritable)
             }
         } else {
-            self.sendQueue.setWritable(context.channel.isWritable)
+            self.sendQueue.setWritable(tunnel.isWritable)
         }
-        context.fireChannelWritabilityChanged()
     }
 
     private func stopSending() {
@@ -278,7 +276,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
     // MARK: Pings
 
     func ping(_ promise: EventLoopPromise<TimeAmount>) {
-        guard self.closing.isOpen, self.context != nil, self.pings.count < Self.maximumPings else {
+        guard self.isSending, self.pings.count < Self.maximumPings else {
             promise.fail(WebSocketError.closed)
             return
         }
@@ -289,9 +287,9 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     private func answerPing(_ payload: ByteBuffer) {
-        // A peer that pings and does not read makes us queue no more than the channel's watermark (RFC 6455 § 5.5.3
+        // A peer that pings and does not read makes us queue no more than the tunnel's watermark (RFC 6455 § 5.5.3
         // lets us answer only the latest).
-        guard self.closing.isOpen, self.context?.channel.isWritable == true else { return }
+        guard self.isSending, self.tunnel?.isWritable == true else { return }
         self.encoder.write(.pong, payload, into: &self.batch)
         self.batchGrew()
     }
@@ -311,6 +309,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
 
     /// Sends a Close frame after all messages, and waits for the peer's.
     func close(_ code: WebSocketCloseCode, reason: String) {
+        guard !self.hasPeerFinished else { return }
         switch self.closing.localClose() {
         case .sendClose:
             self.sendLastFrame(code, reason: reason)
@@ -343,7 +342,7 @@ final class WebSocketConnection: ChannelDuplexHandler {
     }
 
     private func endAfter(_ violation: WebSocketViolation) {
-        guard self.context != nil else { return }
+        guard self.tunnel != nil, !self.hasPeerFinished else { return }
         switch self.closing.peerBrokeRule(violation) {
         case .sendClose:
             self.sendLastFrame(violation.code, reason: violation.reason)
@@ -361,28 +360,28 @@ final class WebSocketConnection: ChannelDuplexHandler {
         self.stopSending()
         self.messages.source.finish()
         // The rest of the handshake does not wait for an application that does not read.
-        if self.gate.open() { self.resumeReading() }
+        if self.gate.open() { self.tunnel?.resumeReading() }
     }
 
-    /// Ends the connection in an orderly way. The server goes first (RFC 6455 § 7.1.1), and only its own direction: what
+    /// Ends the tunnel in an orderly way. The server goes first (RFC 6455 § 7.1.1), and only its own direction: what
     /// the peer still sends must not make the kernel reset the connection and destroy our Close frame.
     private func endConnection() {
         self.timer?.set(self.limits.closeTimeout)
         guard self.role == .server else { return }
-        self.context?.close(mode: .output, promise: nil)
+        self.tunnel?.finish()
     }
 
     private func deadlinePassed() {
-        guard let context = self.context else { return }
+        guard let tunnel = self.tunnel else { return }
         if let violation = self.violation, self.closing.isOpen { return self.endAfter(violation) }
-        guard self.closing.isOpen, let interval = self.limits.pingInterval else {
+        guard self.isSending, let interval = self.limits.pingInterval else {
             // The peer does not close: RFC 6455 § 7.1.1 lets us end the connection at any time.
-            context.abort()
+            tunnel.abort()
             return
         }
         // A peer that we do not read from cannot give a sign of life.
-        if self.isAskingForLife && !self.gate.isPaused {
-            context.abort()
+        if self.isAskingForLife && self.wantsBytes {
+            tunnel.abort()
             return
         }
         self.isAskingForLife = true

@@ -9,6 +9,8 @@ public import NIOCore
 public struct WebSocketSession: Sendable {
     /// What the client asked for. On the client's side it is the request that it sent.
     public let request: HTTPRequest
+    /// What carries the session.
+    public let mapping: WebSocketMapping
     /// The application protocol that both agreed on.
     public let subprotocol: String?
     /// The extensions that both agreed on, as the server has written them; empty when there are none.
@@ -28,11 +30,13 @@ public struct WebSocketSession: Sendable {
     init(
         _ connection: WebSocketConnection,
         request: HTTPRequest,
+        mapping: WebSocketMapping,
         subprotocol: String?,
         extensions: String,
         remoteAddress: SocketAddress?
     ) {
         self.request = request
+        self.mapping = mapping
         self.subprotocol = subprotocol
         self.extensions = extensions
         self.remoteAddress = remoteAddress

@@ -117,18 +117,3 @@ struct FrameParser {
         WebSocketViolation(code: .protocolError, reason: reason)
     }
 }
-
-/// `FrameParser` in a pipeline.
-final class FrameDecoder: ByteToMessageDecoder {
-    typealias InboundOut = WebSocketFrame
-
-    private var parser: FrameParser
-
-    init(maximumSize: Int) { self.parser = FrameParser(maximumSize: maximumSize) }
-
-    func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
-        guard let frame = try self.parser.parse(&buffer) else { return .needMoreData }
-        context.fireChannelRead(Self.wrapInboundOut(frame))
-        return .continue
-    }
-}

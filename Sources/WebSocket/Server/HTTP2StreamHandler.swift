@@ -1,0 +1,117 @@
+import HTTPSemantics
+import HTTPTypes
+import NIOCore
+import NIOHPACK
+import NIOHTTP2
+
+/// One request of HTTP/2: answered as soon as its header section is there, or turned into a WebSocket.
+///
+/// Unlike a connection of HTTP/1.1, the next request does not wait behind this one's body: nobody reads it, and whoever
+/// still sends one when the response is out is told to stop (RFC 9113 § 8.1). So no time runs for slow bodies.
+final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTP2Frame.FramePayload
+    typealias OutboundOut = HTTP2Frame.FramePayload
+
+    private let core: ServerCore
+    /// For a response that the peer does not take.
+    private var timer: DeadlineTimer?
+    private var isAnswered = false
+    private var isReceived = false
+
+    init(core: ServerCore) { self.core = core }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.timer = DeadlineTimer(context.eventLoop) { context.close(promise: nil) }
+        self.timer?.set(self.core.configuration.keepAliveTimeout)
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.timer?.cancel()
+        self.timer = nil
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Of this stream. A reset is nothing to report, and ends the channel by itself.
+        context.close(promise: nil)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch self.unwrapInboundIn(data) {
+        case .headers(let headers):
+            self.isReceived = headers.endStream
+            guard !self.isAnswered else { return }
+            self.isAnswered = true
+            self.answer(context, headers.headers)
+        case .data(let data):
+            self.isReceived = data.endStream
+        case .alternativeService, .goAway, .origin, .ping, .priority, .pushPromise, .rstStream, .settings,
+            .windowUpdate:
+            // None of them asks for anything.
+            break
+        }
+    }
+
+    private func answer(_ context: ChannelHandlerContext, _ headers: HPACKHeaders) {
+        do throws(InvalidRequest) {
+            let request = try HTTPRequest(headers)
+            if request.method == .connect {
+                self.connect(context, request)
+            } else {
+                self.respond(context, self.core.responder.response(to: request))
+            }
+        } catch {
+            self.respond(context, .text(error.status, "\(error.reason)\n"))
+        }
+    }
+
+    private func respond(_ context: ChannelHandlerContext, _ response: ResourceResponse) {
+        var head = response.head
+        if head.headerFields[.contentLength] == nil && head.status != .noContent {
+            head.headerFields[.contentLength] = "\(response.body.readableBytes)"
+        }
+        if head.headerFields[.date] == nil { head.headerFields[.date] = HTTPDate.now }
+        head.headerFields.append(contentsOf: self.core.configuration.responseFields)
+        let written = context.eventLoop.makePromise(of: Void.self)
+        let isEmpty = response.body.readableBytes == 0
+        let headers = HTTP2Frame.FramePayload.Headers(headers: HPACKHeaders(head), endStream: isEmpty)
+        context.write(self.wrapOutboundOut(.headers(headers)), promise: isEmpty ? written : nil)
+        if !isEmpty {
+            let data = HTTP2Frame.FramePayload.Data(data: .byteBuffer(response.body), endStream: true)
+            context.write(self.wrapOutboundOut(.data(data)), promise: written)
+        }
+        context.flush()
+        written.futureResult.assumeIsolated().whenSuccess {
+            guard !self.isReceived else { return }
+            context.writeAndFlush(self.wrapOutboundOut(.rstStream(.noError)), promise: nil)
+        }
+    }
+
+    // MARK: WebSocket
+
+    private func connect(_ context: ChannelHandlerContext, _ request: HTTPRequest) {
+        guard request.extendedConnectProtocol == OpeningHandshake.protocolName else {
+            // RFC 8441 § 4 names no status; RFC 9220 § 3 does.
+            let name = request.extendedConnectProtocol ?? "none"
+            return self.respond(context, .text(.notImplemented, "CONNECT for protocol \(name)\n"))
+        }
+        let channel = context.channel
+        switch self.core.open(request, over: .http2, from: channel.remoteAddress, on: context.eventLoop) {
+        case .refused(let response):
+            self.respond(context, response)
+        case .accepted(let opening, _):
+            let headers = HTTP2Frame.FramePayload.Headers(headers: HPACKHeaders(opening.response))
+            context.writeAndFlush(self.wrapOutboundOut(.headers(headers)), promise: nil)
+            let pipeline = channel.pipeline.syncOperations
+            let tunnel = HTTP2Tunnel(user: opening.connection, isReceived: self.isReceived)
+            do {
+                try pipeline.addHandler(tunnel, position: .after(self))
+            } catch {
+                // The pipeline is gone with its channel.
+                opening.connection.closed()
+                return context.close(promise: nil)
+            }
+            pipeline.removeHandler(context: context, promise: nil)
+            opening.begin()
+        }
+    }
+}

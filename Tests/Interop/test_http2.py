@@ -1,0 +1,264 @@
+"""HTTP/2 on the TLS port as an independent implementation (h2) sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+import pytest
+from h2.errors import ErrorCodes
+
+from http2_client import TIMEOUT, Client, Field, client, tls
+from server import Server
+from test_http3 import TRANSPORT_FIELDS, http1, lab_files
+from test_memory import resident
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_resources_are_the_same_over_http2_and_http1(server: Server, method: str) -> None:
+    paths = ["/", "/healthz", "/api/certificate", "/nothing", "/lab/", *lab_files(server)]
+
+    async def main() -> None:
+        async with client(server) as connection:
+            for path in paths:
+                expected = http1(server, method, path)
+                answer = await connection.request(method, path)
+                assert answer.reset is None and bytes(answer.body) == expected.body, path
+                kept = {k: v for k, v in expected.fields.items() if k not in TRANSPORT_FIELDS}
+                assert {k: v for k, v in answer.fields.items() if k not in TRANSPORT_FIELDS} == kept, path
+                assert answer.fields["date"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
+def test_other_methods_are_405_with_allow(server: Server, method: str) -> None:
+    """RFC 9110 § 15.5.6."""
+    async def main() -> None:
+        async with client(server) as connection:
+            answer = await connection.request(method, "/healthz")
+            assert (answer.status, answer.fields["allow"]) == (405, "GET, HEAD")
+
+    asyncio.run(main())
+
+
+def test_alt_svc_names_the_port_of_http3(server: Server) -> None:
+    """RFC 7838 § 3."""
+    async def main() -> None:
+        async with client(server) as connection:
+            answer = await connection.request("GET", "/healthz")
+            assert answer.fields["alt-svc"] == f'h3=":{server.port}"; ma=86400'
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("offered", "chosen"), [
+    (("h2", "http/1.1"), "h2"), (("http/1.1", "h2"), "h2"), (("http/1.1",), "http/1.1"), (("h2",), "h2"), ((), None),
+])
+def test_alpn_decides(server: Server, offered: tuple[str, ...], chosen: str | None) -> None:
+    """RFC 7301 § 3.2: the server's best; RFC 9113 § 3.2: HTTP/2 only by ALPN, and HTTP/1.1 without."""
+    async def main() -> None:
+        context = tls(*offered) if offered else ssl._create_unverified_context()  # noqa: S323
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
+        assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == chosen
+        async with asyncio.timeout(TIMEOUT):
+            if chosen == "h2":
+                # SETTINGS come first, without waiting for the client (RFC 9113 § 3.4).
+                assert (await reader.readexactly(9))[3] == 4
+            else:
+                writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        writer.transport.abort()
+
+    asyncio.run(main())
+
+
+def test_a_client_that_speaks_neither_is_refused(server: Server) -> None:
+    """RFC 7301 § 3.2: no_application_protocol."""
+    async def main() -> None:
+        with pytest.raises(ssl.SSLError) as refusal:
+            await asyncio.open_connection("127.0.0.1", server.port, ssl=tls("spdy/3"))
+        assert "no application protocol" in str(refusal.value).lower()
+
+    asyncio.run(main())
+
+
+def test_a_hundred_requests_at_once_are_all_answered(server: Server) -> None:
+    async def main() -> None:
+        async with client(server) as connection:
+            answers = await asyncio.gather(*(connection.request("GET", "/healthz") for _ in range(100)))
+            assert [bytes(answer.body) for answer in answers] == [b"ok"] * 100
+
+    asyncio.run(main())
+
+
+# MARK: What is refused, and leaves the connection as it was
+
+LONG = "x" * 9_000
+REFUSED = [
+    pytest.param([(":path", "/" + LONG)], 414, id="RFC 9110 15.5.15: a target that is too long"),
+    pytest.param([(f"x-{n}", LONG[:4000]) for n in range(20)], 431, id="RFC 6585 5: a header section that is too large"),
+    pytest.param([("content-length", "70000")], 413, id="RFC 9110 15.5.14: a body that is too large"),
+    pytest.param([(":scheme", "http")], 421, id="RFC 9110 7.4: the other scheme"),
+    pytest.param([(":path", "healthz")], 400, id="RFC 9113 8.3.1: a path without a slash"),
+    pytest.param([(":path", "/a#b")], 400, id="RFC 9113 8.3.1: a fragment"),
+    pytest.param([(":authority", "a@b")], 400, id="RFC 9113 8.3.1: user information"),
+    pytest.param([(":authority", "")], 400, id="RFC 9113 8.3.1: no host"),
+    pytest.param([("host", "elsewhere")], 400, id="RFC 9113 8.3.1: a Host that contradicts"),
+]
+
+
+@pytest.mark.parametrize(("fields", "status"), REFUSED)
+def test_what_is_refused_leaves_the_connection_as_it_was(server: Server, fields: list[Field], status: int) -> None:
+    async def main() -> None:
+        async with client(server) as connection:
+            stream = connection.streams[connection.ask("GET", "/healthz", *fields, end=status != 413)]
+            await connection.until(lambda: stream.is_ended or stream.reset is not None or connection.is_closed)
+            assert stream.status == status
+            assert (await connection.request("GET", "/healthz")).body == b"ok"
+
+    asyncio.run(main())
+
+
+MALFORMED = [
+    pytest.param([("connection", "close")], id="8.2.2: Connection"),
+    pytest.param([("upgrade", "websocket")], id="8.2.2: Upgrade"),
+    pytest.param([("te", "gzip")], id="8.2.2: TE"),
+    pytest.param([("X-Upper", "1")], id="8.2.1: an upper-case name"),
+    pytest.param([("x", "a\rb")], id="8.2.1: a carriage return"),
+    pytest.param([(":path", "")], id="8.3.1: an empty path"),
+    pytest.param([(":nonsense", "1")], id="8.3: an unknown pseudo-header field"),
+    pytest.param([("content-length", "x")], id="8.1.1: a length that is no number"),
+]
+
+
+@pytest.mark.parametrize("fields", MALFORMED)
+def test_malformed_requests_cost_their_stream_alone(server: Server, fields: list[Field]) -> None:
+    """RFC 9113 § 8.1.1: a stream error of type PROTOCOL_ERROR."""
+    async def main() -> None:
+        async with client(server) as connection:
+            stream = await connection.request("GET", "/healthz", *fields)
+            assert stream.reset == ErrorCodes.PROTOCOL_ERROR
+            assert (await connection.request("GET", "/healthz")).body == b"ok"
+
+    asyncio.run(main())
+
+
+def test_a_body_that_nobody_wants_is_stopped(server: Server) -> None:
+    """RFC 9113 § 8.1: the whole response, then RST_STREAM with NO_ERROR. A body that never ends costs nothing."""
+    async def main() -> None:
+        async with client(server) as connection:
+            number = connection.ask("POST", "/healthz", end=False)
+            stream = connection.streams[number]
+            await connection.send(number, b"x" * 1000)
+            await connection.until(lambda: stream.reset is not None)
+            assert (stream.status, stream.reset) == (405, ErrorCodes.NO_ERROR)
+            assert (await connection.request("GET", "/healthz")).body == b"ok"
+
+    asyncio.run(main())
+
+
+# MARK: What ends the connection
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+GET = b"\x82\x87\x84\x41\x09localhost"
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 1, 3, 4, 6, 8, 9
+
+
+def rapid_reset(count: int) -> bytes:
+    cancel = int(ErrorCodes.CANCEL).to_bytes(4, "big")
+    return b"".join(
+        frame(HEADERS, 5, 2 * n + 1, GET) + frame(RST_STREAM, 0, 2 * n + 1, cancel) for n in range(count))
+
+
+FLOODS = [
+    pytest.param(rapid_reset(20_000), ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2023-44487: rapid reset"),
+    pytest.param(frame(PING, 0, 0, bytes(8)) * 20_000, ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2019-9512: pings"),
+    pytest.param(frame(SETTINGS, 0, 0) * 20_000, ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2019-9515: settings"),
+    pytest.param(
+        frame(HEADERS, 0, 1, GET) + frame(CONTINUATION, 0, 1) * 20_000, ErrorCodes.ENHANCE_YOUR_CALM,
+        id="CVE-2024-24549: continuations"),
+    pytest.param(
+        frame(HEADERS, 4, 1, b"\x83\x87\x84\x41\x09localhost") + frame(0, 0, 1) * 20_000,
+        ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2019-9518: empty data"),
+    pytest.param(
+        frame(HEADERS, 5, 1, GET + b"\x00\x01x\x7f\x81\xff\x07" + b"y" * 16_000) * 1, None, id="RFC 7541 5.2: a field cut short"),
+    pytest.param(
+        frame(HEADERS, 0, 1, b"\x00\x01x\x7f\x81\xff\x0f" + b"y" * 16_000) + frame(CONTINUATION, 0, 1, b"y" * 16_000) * 100,
+        None, id="RFC 9113 10.5.1: a header section without end"),
+    pytest.param(frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff") * 2, ErrorCodes.FLOW_CONTROL_ERROR,
+        id="RFC 9113 6.9.1: a window that is too large"),
+    pytest.param(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", ErrorCodes.PROTOCOL_ERROR, id="RFC 9113 3.4: no preface"),
+    pytest.param(bytes(range(256)) * 400, ErrorCodes.PROTOCOL_ERROR, id="garbage"),
+    pytest.param(frame(0, 0, 0, b"x"), ErrorCodes.PROTOCOL_ERROR, id="RFC 9113 6.1: data of no stream"),
+    pytest.param(frame(HEADERS, 5, 2, GET), ErrorCodes.PROTOCOL_ERROR, id="RFC 9113 5.1.1: a server's stream"),
+    pytest.param(frame(SETTINGS, 0, 0, b"x" * 5), ErrorCodes.FRAME_SIZE_ERROR, id="RFC 9113 6.5: settings cut short"),
+    pytest.param(frame(PING, 0, 0, bytes(17_000)), ErrorCodes.FRAME_SIZE_ERROR, id="RFC 9113 4.2: a frame that is too large"),
+]
+
+
+async def goaway(server: Server, sent: bytes) -> int | None:
+    """Sends bytes on a connection of their own, and answers the code of the GOAWAY in front of its end."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls("h2"))
+    received = b""
+    try:
+        is_http2 = not sent.startswith((b"GET", bytes(range(8))))
+        writer.write((PREFACE if is_http2 else b"") + sent)
+        async with asyncio.timeout(TIMEOUT):
+            while data := await reader.read(1 << 16):
+                received += data
+    except (ConnectionError, ssl.SSLError):
+        # What it has not read makes the kernel reset the connection.
+        pass
+    finally:
+        writer.transport.abort()
+    code = None
+    while len(received) >= 9:
+        length, kind = int.from_bytes(received[:3], "big"), received[3]
+        if kind == 7:
+            code = int.from_bytes(received[13:17], "big")
+        received = received[9 + length :]
+    return code
+
+
+@pytest.mark.parametrize(("sent", "code"), FLOODS)
+def test_what_concerns_a_whole_connection_ends_it_and_no_other(own_server: Server, sent: bytes, code: int | None) -> None:
+    """A second client is served all the while, and the memory is returned."""
+    async def main() -> None:
+        async with client(own_server) as other:
+            await other.request("GET", "/healthz")
+            before = resident(own_server)
+            for _ in range(3):
+                came = await goaway(own_server, sent)
+                # A reset of the kernel's may overtake it.
+                assert came is None or code is None or came == code
+                assert (await other.request("GET", "/healthz")).body == b"ok"
+            assert resident(own_server) - before < 16 << 10
+
+    asyncio.run(main())
+
+
+def test_more_streams_than_allowed_end_the_connection(server: Server) -> None:
+    """RFC 9113 § 5.1.2: the limit is in SETTINGS, and whoever breaks it was told."""
+    async def main() -> None:
+        async with client(server) as connection:
+            limit = connection.settings[3]
+            assert limit == 100
+            fields = [(":protocol", "websocket"), ("sec-websocket-version", "13")]
+            for _ in range(limit):
+                assert (await connection.answered(connection.ask("CONNECT", "/echo", *fields, end=False))).status == 200
+            connection.http.remote_settings.max_concurrent_streams = 1000
+            connection.http.remote_settings.acknowledge()
+            extra = connection.ask("CONNECT", "/echo", *fields, end=False)
+            await connection.until(lambda: connection.is_closed or connection.streams[extra].reset is not None)
+            assert ":status" not in connection.streams[extra].fields
+        async with client(server) as other:
+            assert (await other.request("GET", "/healthz")).body == b"ok"
+
+    asyncio.run(main())
