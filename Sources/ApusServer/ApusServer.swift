@@ -8,8 +8,8 @@ public import ServiceLifecycle
 import WebSocket
 public import WebTransport
 
-/// The whole server: WebTransport and HTTP/3 over QUIC, WebSocket and HTTP/1.1 over TLS on the same port, and both plain
-/// on a second port of the loopback interface; the demonstration endpoints and the lab page on all of them.
+/// The whole server: WebTransport and HTTP/3 over QUIC, HTTP/2 and HTTP/1.1 over TLS on the same port, HTTP/1.1 plain on a
+/// second port of the loopback interface, and WebSocket over all of them; the demonstration endpoints and the lab page.
 public struct ApusServer: Service {
     /// Where and how to listen.
     public struct Configuration: Sendable {
@@ -104,6 +104,7 @@ public struct ApusServer: Service {
         udp.maxSessions = configuration.maxSessions
         udp.transport = configuration.transport
         udp.retry = configuration.retry
+        udp.tunnels = tcp.tunnels(idleTimeout: configuration.transport.idleTimeout)
         do {
             let quic = try await WebTransportServer.bind(
                 configuration: udp,

@@ -32,7 +32,6 @@ extension HTTP3Connection {
             let connection = HTTP3Connection.from(userData)
             let data = ByteBuffer(bytes: UnsafeRawBufferPointer(start: bytes, count: count))
             connection.events.append(.data(streamID: id, data))
-            connection.credits.append((id, count))
             return 0
         }
         callbacks.deferred_consume = { _, id, count, userData, _ in

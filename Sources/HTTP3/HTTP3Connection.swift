@@ -99,8 +99,7 @@ package final class HTTP3Connection {
 
     package func nextEvent() -> HTTP3Event? { self.events.popFirst() }
 
-    /// Flow-control credit to return to the peer: frame headers, field sections and data, all of which are taken on
-    /// arrival.
+    /// Flow-control credit to return to the peer: for frame headers and field sections, which are taken on arrival.
     package func nextCredit() -> (streamID: Int64, count: Int)? { self.credits.popFirst() }
 
     /// The transport's stream is gone.
@@ -153,10 +152,13 @@ package final class HTTP3Connection {
     /// Queues data of a message, and its end. Without a message, or after its end, it is dropped.
     package func send(_ data: ByteBuffer, on streamID: Int64, isFinal: Bool = false) {
         guard let body = self.bodies[streamID], !body.isFinished else { return }
-        if data.readableBytes > 0 { body.waiting.append(data) }
+        body.append(data)
         body.isFinished = isFinal
         if !self.blocked.contains(streamID) { _ = nghttp3_conn_resume_stream(self.handle, streamID) }
     }
+
+    /// Bytes of a message's data that have not come out yet.
+    package func queuedByteCount(of streamID: Int64) -> Int { self.bodies[streamID]?.waitingByteCount ?? 0 }
 
     /// Tells the peer to send no more requests: those on the way are still served (RFC 9114 § 5.2).
     package func announceShutdown() throws(HTTP3Error) {
@@ -230,15 +232,23 @@ package final class HTTP3Connection {
 
 /// The body of a message that is being sent.
 final class OutgoingBody {
-    var waiting: Deque<ByteBuffer> = []
+    private(set) var waiting: Deque<ByteBuffer> = []
+    private(set) var waitingByteCount = 0
     var isFinished = false
     /// What the library was given. Its bytes stay in place until they have been copied out again.
     private var lent: Deque<ByteBuffer> = []
     private var releasedOfFirst = 0
 
+    func append(_ data: ByteBuffer) {
+        guard data.readableBytes > 0 else { return }
+        self.waiting.append(data)
+        self.waitingByteCount += data.readableBytes
+    }
+
     /// The next chunk, which stays in place until it is released.
     func lend() -> ByteBuffer? {
         guard let chunk = self.waiting.popFirst() else { return nil }
+        self.waitingByteCount -= chunk.readableBytes
         self.lent.append(chunk)
         return chunk
     }

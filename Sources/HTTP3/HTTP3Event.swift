@@ -9,6 +9,7 @@ package enum HTTP3Event {
     case response(streamID: Int64, HTTPResponse)
     /// A header section larger than we accept; its fields were dropped.
     case fieldsTooLarge(streamID: Int64)
+    /// Its flow-control credit is to be returned by whoever takes it.
     case data(streamID: Int64, ByteBuffer)
     /// The peer finished its side of the stream.
     case end(streamID: Int64)

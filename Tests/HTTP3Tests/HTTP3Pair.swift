@@ -55,6 +55,14 @@ final class HTTP3Pair {
             try receiver.receive(chunk, on: streamID, isFinal: isFinal && rest.readableBytes == 0)
         } while rest.readableBytes > 0
         while let event = receiver.nextEvent() {
+            // Whoever takes data returns its credit: here at once.
+            if case .data(let id, let bytes) = event {
+                if toServer {
+                    self.creditAtServer[id, default: 0] += bytes.readableBytes
+                } else {
+                    self.creditAtClient[id, default: 0] += bytes.readableBytes
+                }
+            }
             if toServer { self.serverEvents.append(event) } else { self.clientEvents.append(event) }
         }
         while let credit = receiver.nextCredit() {

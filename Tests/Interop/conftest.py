@@ -63,8 +63,7 @@ def own_server(apus: Path, tmp_path: Path) -> Iterator[Server]:
     running.stop()
 
 
-@pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+def launch_chromium(profile: Path, *arguments: str) -> webdriver.Chrome:
     browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     driver = shutil.which("chromedriver")
     if browser is None or driver is None:
@@ -77,11 +76,18 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
         "--disable-gpu",
         "--disable-dev-shm-usage",
         "--no-first-run",
-        f"--user-data-dir={tmp_path_factory.mktemp('chromium')}",
+        f"--user-data-dir={profile}",
+        *arguments,
     ):
         options.add_argument(argument)
     chrome = webdriver.Chrome(options=options, service=Service(driver))
     chrome.set_script_timeout(SCRIPT_TIMEOUT)
+    return chrome
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    chrome = launch_chromium(tmp_path_factory.mktemp("chromium"))
     yield chrome
     chrome.quit()
 

@@ -106,9 +106,9 @@ class Client(QuicConnectionProtocol):
             (b":path", path.encode()), *more,
         ]
 
-    async def request(self, method: str, path: str) -> Answer:
+    async def request(self, method: str, path: str, *fields: Field) -> Answer:
         stream = self._quic.get_next_available_stream_id()
-        self.http.send_headers(stream, self._headers(method, path), end_stream=True)
+        self.http.send_headers(stream, self._headers(method, path, *fields), end_stream=True)
         self.transmit()
         await self.until(lambda: stream in self.ended)
         return self.answers[stream]

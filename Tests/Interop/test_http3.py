@@ -16,13 +16,15 @@ from http3_client import TIMEOUT, Answer, client, echo
 from server import Server
 
 
-def http1(server: Server, method: str, path: str, tls: bool = True) -> Answer:
+def http1(
+    server: Server, method: str, path: str, tls: bool = True, request: dict[str, str] | None = None,
+) -> Answer:
     if tls:
         context = ssl._create_unverified_context()  # noqa: S323: its hash is checked elsewhere
         connection = http.client.HTTPSConnection("localhost", server.port, timeout=TIMEOUT, context=context)
     else:
         connection = http.client.HTTPConnection("localhost", server.http_port, timeout=TIMEOUT)
-    connection.request(method, path)
+    connection.request(method, path, headers=request or {})
     response = connection.getresponse()
     fields = {name.lower(): value for name, value in response.getheaders()}
     answer = Answer(fields | {":status": str(response.status)}, response.read())

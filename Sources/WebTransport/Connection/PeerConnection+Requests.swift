@@ -16,7 +16,7 @@ extension PeerConnection {
             if request.method == .connect {
                 try self.connectReceived(streamID, request, context)
             } else {
-                try self.answer(streamID, request, with: context.resources)
+                try self.answer(streamID, with: context.responder.response(to: request))
             }
         case .response(let streamID, let response):
             if case .client(let request) = self.role { self.responseReceived(streamID, response, to: request) }
@@ -29,6 +29,8 @@ extension PeerConnection {
             }
             try self.respond(HTTPResponse(status: .requestHeaderFieldsTooLarge), on: streamID)
         case .data(let streamID, let bytes):
+            if let tunnel = self.tunnels[streamID] { return tunnel.received(bytes) }
+            self.quic.consumed(bytes.readableBytes, of: StreamID(rawValue: streamID))
             if let session = self.sessions[streamID] ?? self.settling[streamID] {
                 session.capsuleBytesReceived(bytes)
             } else {
@@ -39,6 +41,7 @@ extension PeerConnection {
                 self.heldRequests[index].isFinished = true
             }
             self.sessions[streamID]?.requestStreamFinished()
+            self.tunnels[streamID]?.peerFinished()
         case .resetDemanded(let streamID, let code):
             self.quic.reset(StreamID(rawValue: streamID), code: code)
         case .stopDemanded(let streamID, let code):
@@ -55,23 +58,10 @@ extension PeerConnection {
 
     // MARK: Resources
 
-    private func answer(
-        _ streamID: Int64,
-        _ request: HTTPRequest,
-        with resources: ResourceHandler
-    ) throws(HTTP3Error) {
-        guard request.method == .get || request.method == .head else {
-            var response = HTTPResponse(status: .methodNotAllowed)
-            response.headerFields[.allow] = "GET, HEAD"
-            try self.respond(response, on: streamID)
-            return
-        }
+    func answer(_ streamID: Int64, with resource: ResourceResponse) throws(HTTP3Error) {
         self.updateReaping()
-        let resource = resources(request)
-        var head = resource.head
-        head.headerFields[.contentLength] = String(resource.body.readableBytes)
-        let hasBody = request.method == .get && resource.body.readableBytes > 0
-        try self.http3?.submit(head, on: streamID, isFinal: !hasBody)
+        let hasBody = resource.body.readableBytes > 0
+        try self.http3?.submit(resource.head, on: streamID, isFinal: !hasBody)
         if hasBody { self.http3?.send(resource.body, on: streamID, isFinal: true) }
         self.markDirty()
     }
@@ -105,6 +95,9 @@ extension PeerConnection {
         _ request: HTTPRequest,
         _ context: ServerContext
     ) throws(HTTP3Error) {
+        if let service = context.tunnels, request.extendedConnectProtocol == service.name {
+            return try self.openTunnel(streamID, request, service)
+        }
         guard self.peerSettings != nil else {
             // RFC 9114 allows 128 requests and more; a client that says nothing of itself gets few.
             guard self.heldRequests.count < 16 else {

@@ -204,6 +204,7 @@ extension PeerConnection {
             self.http3?.stopReading(id.rawValue)
             self.heldRequests.removeAll { $0.streamID == id.rawValue }
             self.sessions[id.rawValue]?.requestStreamReset(code: code)
+            self.tunnels[id.rawValue]?.abort()
         }
     }
 
@@ -230,6 +231,7 @@ extension PeerConnection {
         self.heldRequests.removeAll { $0.streamID == id.rawValue }
         self.wakeWriters()
         self.sessions[id.rawValue]?.requestStreamClosed()
+        self.tunnels[id.rawValue]?.closed()
         self.settle(id.rawValue)
         self.noteSettled()
     }

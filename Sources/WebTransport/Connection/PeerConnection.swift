@@ -28,6 +28,8 @@ final class PeerConnection {
     var sessions: [Int64: SessionCore] = [:]
     /// Sessions that have ended here, until their CONNECT stream has closed in both directions.
     var settling: [Int64: SessionCore] = [:]
+    /// Requests whose streams carry somebody else's protocol.
+    var tunnels: [Int64: RequestTunnel] = [:]
     /// Sessions whose streams may still arrive, the latest last.
     var endedSessions: Deque<Int64> = []
     var early = EarlyArrivals<(StreamID, ByteBuffer, isFinal: Bool), ByteBuffer>()
@@ -210,6 +212,8 @@ final class PeerConnection {
         case .stopSending(let id, let code):
             if let session = self.sessions[id.rawValue] {
                 session.requestStreamReset(code: code ?? HTTP3ErrorCode.h3NoError.rawValue)
+            } else if let tunnel = self.tunnels[id.rawValue] {
+                tunnel.abort()
             } else if let stream = self.sendStreams[id] {
                 stream.stopped(code: code.flatMap(ApplicationErrorCode.applicationCode(for:)))
                 self.roomReturned()
@@ -261,6 +265,7 @@ final class PeerConnection {
         self.sessions.removeAll()
         for session in self.settling.values { session.settled.succeed() }
         self.settling.removeAll()
+        for tunnel in Array(self.tunnels.values) { tunnel.closed() }
         self.http3 = nil
         self.noteSettled()
         for stream in self.sendStreams.values {
@@ -317,6 +322,7 @@ final class PeerConnection {
         let writers = self.waitingWriters
         self.waitingWriters.removeAll()
         for writer in writers { writer.roomReturned() }
+        for tunnel in Array(self.tunnels.values) { tunnel.roomReturned() }
     }
 
     /// A stream has given up what it held. Its writers' wake-up must not come in the middle of that.
@@ -336,6 +342,7 @@ final class PeerConnection {
         } else if held < Self.lowWatermark, self.blockedOutput.remove(id.rawValue) != nil {
             self.http3?.unblock(id.rawValue)
         }
+        self.tunnels[id.rawValue]?.roomReturned()
     }
 
     func wakeStreamWaiters(_ direction: StreamDirection) {

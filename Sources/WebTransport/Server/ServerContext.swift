@@ -4,7 +4,8 @@ import LoopConcurrency
 
 /// What all connections of a server share. It does not change while the server runs, but for the sessions.
 final class ServerContext: Sendable {
-    let resources: ResourceHandler
+    let responder: ResourceResponder
+    let tunnels: TunnelService?
     let admission: SessionAdmissionHandler
     let originPolicy: OriginPolicy
     let refusals: RefusalLog
@@ -17,7 +18,8 @@ final class ServerContext: Sendable {
         logger: Logger
     ) {
         self.refusals = RefusalLog(logger: logger)
-        self.resources = configuration.resources
+        self.responder = ResourceResponder(configuration.resources, originPolicy: configuration.originPolicy)
+        self.tunnels = configuration.tunnels
         self.admission = configuration.admission
         self.originPolicy = configuration.originPolicy
         self.sessions = SessionRegister(limit: configuration.maxSessions)

@@ -27,6 +27,8 @@ public final class WebTransportServer: Sendable {
         public var originPolicy = OriginPolicy()
         /// Answers GET and HEAD. The default knows nothing.
         public var resources: ResourceHandler = { _ in .text(.notFound, "not found\n") }
+        /// Takes requests for tunnels of another protocol than WebTransport. Without it they are refused with 501.
+        package var tunnels: TunnelService?
         /// Sessions at one time; beyond it they are refused with 429. One takes about 140 kB.
         public var maxSessions = 10_000
         public var transport = TransportOptions()

@@ -1,9 +1,10 @@
 import HTTPSemantics
 import HTTPTypes
+import WebSocket
 import WebTransport
 
-/// `/test/request`: what the request for the session was, as JSON on a unidirectional stream.
-struct RequestEndpoint: TestEndpoint {
+/// `/test/request`: what the request for the session was, as JSON on a unidirectional stream, or in a message.
+struct RequestEndpoint: TestEndpoint, SessionRoute {
     private struct Answer: Encodable {
         struct Field: Encodable {
             var name: String
@@ -14,10 +15,13 @@ struct RequestEndpoint: TestEndpoint {
         var authority: String?
         var path: String?
         var `protocol`: String?
+        /// Of HTTP.
+        var version: String
         /// In the order in which they came.
         var fields: [Field]
 
-        init(_ request: HTTPRequest) {
+        init(_ request: HTTPRequest, version: String) {
+            self.version = version
             self.method = request.method.rawValue
             self.scheme = request.scheme
             self.authority = request.authority
@@ -31,8 +35,14 @@ struct RequestEndpoint: TestEndpoint {
     func parameters(_ query: Query) {}
 
     func serve(_ session: WebTransportSession, _ parameters: Void) async throws {
-        try await session.answer(json: Answer(session.request))
+        try await session.answer(json: Answer(session.request, version: "HTTP/3"))
         _ = try await session.closed
+    }
+
+    func serve(_ session: WebSocketSession, _ query: Query) async throws {
+        let answer = Answer(session.request, version: session.mapping.description)
+        try await session.send(text: WebTransportSession.json(answer))
+        _ = await session.closed
     }
 }
 

@@ -1,0 +1,131 @@
+import HTTP3
+import HTTPSemantics
+import HTTPTypes
+import NIOCore
+import QUIC
+
+// Tunnels: extended CONNECT for a protocol that somebody else speaks (RFC 9220).
+
+extension PeerConnection {
+    func openTunnel(_ streamID: Int64, _ request: HTTPRequest, _ service: TunnelService) throws(HTTP3Error) {
+        // RFC 8441 § 4: these fields must be there.
+        guard request.scheme == "https", request.path != nil, request.authority != nil else {
+            let reason = "CONNECT without scheme https, a path and an authority\n"
+            return try self.answer(streamID, with: .text(.badRequest, reason))
+        }
+        switch service.open(request, self.quic.path.remote.socketAddress, self.eventLoop) {
+        case .refuse(let response):
+            try self.answer(streamID, with: response)
+        case .accept(let response, let user):
+            guard let http3 = self.http3 else { return user.closed() }
+            do throws(HTTP3Error) {
+                try http3.submit(response, on: streamID, isFinal: false)
+            } catch {
+                user.closed()
+                throw error
+            }
+            let tunnel = RequestTunnel(id: streamID, connection: self, user: user)
+            self.tunnels[streamID] = tunnel
+            user.begin(on: tunnel)
+            self.markDirty()
+        }
+    }
+}
+
+/// A tunnel in the DATA frames of a request: the end of the stream is TCP's FIN, a reset with H3_REQUEST_CANCELLED its
+/// reset (RFC 9220 § 3).
+///
+/// Flow control bounds what is kept here of both directions: the stream's credit is returned as the user takes bytes, and
+/// the user is asked to pause while the watermark's worth of what it has written waits to be acknowledged.
+final class RequestTunnel: Tunnel {
+    private let id: StreamID
+    private let connection: PeerConnection
+    private let user: any TunnelUser
+    private var inbox = TunnelInbox()
+    private var isDelivering = false
+    private var hasPeerFinished = false
+    private var isClosed = false
+    private(set) var isWritable = true
+
+    init(id: Int64, connection: PeerConnection, user: any TunnelUser) {
+        self.id = StreamID(rawValue: id)
+        self.connection = connection
+        self.user = user
+    }
+
+    // MARK: Receiving
+
+    func received(_ bytes: ByteBuffer) {
+        self.inbox.append(bytes)
+        self.deliver()
+    }
+
+    func peerFinished() {
+        self.hasPeerFinished = true
+        self.deliver()
+    }
+
+    func resumeReading() { self.deliver() }
+
+    private func deliver() {
+        guard !self.isDelivering, !self.isClosed else { return }
+        self.isDelivering = true
+        defer { self.isDelivering = false }
+        while !self.isClosed, self.user.wantsBytes, let bytes = self.inbox.next() {
+            self.connection.quic.consumed(bytes.readableBytes, of: self.id)
+            self.user.received(bytes)
+        }
+        if self.hasPeerFinished, !self.isClosed, self.inbox.isEmpty { self.user.peerFinished() }
+        self.connection.markDirty()
+    }
+
+    // MARK: Sending
+
+    func write(_ bytes: ByteBuffer) {
+        self.connection.http3?.send(bytes, on: self.id.rawValue)
+        guard self.isWritable, self.heldByteCount > PeerConnection.highWatermark else { return }
+        self.isWritable = false
+        self.user.writabilityChanged()
+    }
+
+    func flush() {
+        self.connection.markDirty()
+    }
+
+    func finish() {
+        self.connection.http3?.send(ByteBuffer(), on: self.id.rawValue, isFinal: true)
+        self.connection.markDirty()
+    }
+
+    /// What was written has been acknowledged, or other streams have given up what they held.
+    func roomReturned() {
+        guard !self.isWritable, self.heldByteCount < PeerConnection.lowWatermark, self.connection.hasRoomForStreams
+        else { return }
+        self.isWritable = true
+        self.user.writabilityChanged()
+    }
+
+    /// What was written and the peer does not have yet.
+    private var heldByteCount: Int {
+        (self.connection.http3?.queuedByteCount(of: self.id.rawValue) ?? 0)
+            + self.connection.quic.unacknowledgedByteCount(of: self.id)
+    }
+
+    // MARK: The end
+
+    func abort() {
+        self.connection.abortRequest(self.id.rawValue, code: .requestCancelled)
+        self.closed()
+    }
+
+    /// The stream has closed in both directions, or nobody cares for it any more.
+    func closed() {
+        guard !self.isClosed else { return }
+        self.isClosed = true
+        self.connection.tunnels[self.id.rawValue] = nil
+        // The connection's window must not shrink by what nobody takes.
+        while let bytes = self.inbox.next() { self.connection.quic.consumed(bytes.readableBytes, of: self.id) }
+        self.connection.updateReaping()
+        self.user.closed()
+    }
+}

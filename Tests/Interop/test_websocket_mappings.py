@@ -1,0 +1,404 @@
+"""WebSocket over HTTP/1.1 (RFC 6455), HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220): the same sessions, whatever carries them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import zlib
+from pathlib import Path
+
+import pytest
+
+import http2_client
+import http3_client
+from http2_client import INITIAL_WINDOW_SIZE
+from server import Server
+from test_memory import resident
+from websocket_peer import (
+    BINARY, CLOSE, FINISHED, MAPPINGS, PING, PONG, TEXT, Http2Tunnel, Http3Tunnel, Tunnel, close, frame, websocket,
+)
+
+EXTENDED = ["HTTP/2", "HTTP/3"]
+CANCEL = {"HTTP/2": "reset 0x8", "HTTP/3": "reset 0x10c"}
+
+every_mapping = pytest.mark.parametrize("mapping", MAPPINGS)
+every_extended = pytest.mark.parametrize("mapping", EXTENDED)
+
+
+@every_mapping
+def test_messages_come_back_with_their_kind(server: Server, mapping: str) -> None:
+    """One handler serves all: text, binary, fragments, and messages of many frames of the carrier."""
+    large = bytes(range(256)) * 2000
+
+    async def main() -> None:
+        async with websocket(server, mapping) as tunnel:
+            for opcode, payload in ((TEXT, "größe".encode()), (BINARY, b"\x00\xff"), (TEXT, b""), (BINARY, large)):
+                await tunnel.send(frame(opcode, payload))
+                answer = await tunnel.frame()
+                assert (answer.opcode, answer.payload) == (opcode, payload)
+            await tunnel.send(frame(TEXT, b"one ", final=False) + frame(PING, b"?") + frame(0, b"two"))
+            answers = [await tunnel.frame(), await tunnel.frame()]
+            assert {(answer.opcode, answer.payload) for answer in answers} == {(PONG, b"?"), (TEXT, b"one two")}
+
+    asyncio.run(main())
+
+
+@every_mapping
+def test_the_request_reaches_the_handler_and_says_its_mapping(server: Server, mapping: str) -> None:
+    async def main() -> dict:
+        async with websocket(server, mapping, "/test/request?a=b", {"X-Own": "1"}) as tunnel:
+            return json.loads(await tunnel.message())
+
+    seen = asyncio.run(main())
+    assert seen["version"] == mapping
+    assert (seen["method"], seen["path"]) == ("GET" if mapping == "HTTP/1.1" else "CONNECT", "/test/request?a=b")
+    assert seen.get("protocol") == (None if mapping == "HTTP/1.1" else "websocket")
+    assert {"name": "x-own", "value": "1"} in seen["fields"]
+
+
+@every_extended
+def test_the_answer_is_200_without_what_only_an_upgrade_needs(server: Server, mapping: str) -> None:
+    """RFC 8441 § 5: no Upgrade, no Connection, no Sec-WebSocket-Accept; RFC 9220 § 3 likewise."""
+    async def main() -> None:
+        async with websocket(server, mapping) as tunnel:
+            assert tunnel.status == 200
+            assert not tunnel.fields.keys() & {"upgrade", "connection", "sec-websocket-accept", "content-length"}
+
+    asyncio.run(main())
+
+
+@every_extended
+def test_the_settings_allow_extended_connect(server: Server, mapping: str) -> None:
+    """RFC 8441 § 3 and RFC 9220 § 5: SETTINGS_ENABLE_CONNECT_PROTOCOL is 1, under the same number."""
+    async def main() -> int:
+        if mapping == "HTTP/2":
+            async with http2_client.client(server) as client:
+                return client.settings[8]
+        async with http3_client.client(server) as client:
+            assert (await client.request("GET", "/healthz")).status == 200
+            return client.http.received_settings[8]
+
+    assert asyncio.run(main()) == 1
+
+
+@every_mapping
+def test_a_close_by_the_client_is_answered_and_ends_the_server_s_direction(server: Server, mapping: str) -> None:
+    """RFC 6455 § 7.1.1: the server ends first; RFC 8441 § 5: its FIN is END_STREAM."""
+    async def main() -> None:
+        async with websocket(server, mapping) as tunnel:
+            await tunnel.send(close(3001, "done"))
+            answer = await tunnel.frame()
+            assert (answer.opcode, answer.close) == (CLOSE, (3001, "done"))
+            assert await tunnel.ended() == FINISHED
+            await tunnel.finish()
+
+    asyncio.run(main())
+
+
+@every_mapping
+def test_a_close_by_the_server_carries_code_and_reason(server: Server, mapping: str) -> None:
+    async def main() -> None:
+        async with websocket(server, mapping, "/close?code=4242&reason=bye") as tunnel:
+            assert (await tunnel.frame()).close == (4242, "bye")
+            await tunnel.send(close(4242, "bye"))
+            assert await tunnel.ended() == FINISHED
+
+    asyncio.run(main())
+
+
+@every_extended
+def test_a_connection_goes_on_when_its_session_has_ended(server: Server, mapping: str) -> None:
+    async def main() -> None:
+        async with websocket(server, mapping) as first:
+            await first.send(close(1000))
+            await first.ended()
+            await first.finish()
+            second = type(first)(first.client)
+            await second.open("/echo", {"Sec-WebSocket-Version": "13"})
+            await second.send(frame(TEXT, b"again"))
+            assert await second.message() == b"again"
+            answer = await first.client.request("GET", "/healthz")
+            assert answer.body == b"ok"
+
+    asyncio.run(main())
+
+
+@every_extended
+def test_sessions_on_one_connection_do_not_hear_each_other(server: Server, mapping: str) -> None:
+    async def main() -> None:
+        async with websocket(server, mapping) as first:
+            others = [type(first)(first.client) for _ in range(20)]
+            for other in others:
+                await other.open("/echo", {"Sec-WebSocket-Version": "13"})
+            for number, tunnel in enumerate([first, *others]):
+                await tunnel.send(frame(TEXT, b"%d" % number))
+            for number, tunnel in enumerate([first, *others]):
+                assert await tunnel.message() == b"%d" % number
+            others[3].reset()
+            await first.send(frame(TEXT, b"still here"))
+            assert await first.message() == b"still here"
+
+    asyncio.run(main())
+
+
+@every_extended
+def test_a_direction_that_ends_without_a_close_frame_ends_the_other(server: Server, mapping: str) -> None:
+    """RFC 8441 § 5 and RFC 9220 § 3: END_STREAM and FIN are TCP's FIN; half a WebSocket there is not."""
+    async def main() -> None:
+        async with websocket(server, mapping) as tunnel:
+            await tunnel.send(frame(TEXT, b"last"))
+            assert await tunnel.message() == b"last"
+            await tunnel.finish()
+            assert await tunnel.ended() == FINISHED
+            assert tunnel.received() == b""
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def small_server(apus: Path, tmp_path: Path):
+    """One session at a time, of messages of a kilobyte at most."""
+    running = Server.start(tmp_path, "--max-sessions", "1", "--max-message-size", "1024")
+    yield running
+    running.stop()
+
+
+async def eventually_admitted(server: Server, mapping: str) -> None:
+    """The server counts a session until its tunnel has ended, which may take a moment longer than the client's view."""
+    async with asyncio.timeout(http2_client.TIMEOUT):
+        while True:
+            async with websocket(server, mapping) as tunnel:
+                if tunnel.status in (101, 200):
+                    return
+                assert tunnel.status == 429
+
+
+@every_mapping
+def test_all_mappings_share_one_limit_of_sessions(small_server: Server, mapping: str) -> None:
+    """A session of any kind fills it for every kind; a reset, which is TCP's, makes room (RFC 8441 § 5, RFC 9220 § 3)."""
+    async def main() -> None:
+        async with websocket(small_server, mapping) as tunnel:
+            assert tunnel.status in (101, 200)
+            for other in MAPPINGS:
+                async with websocket(small_server, other) as refused:
+                    assert refused.status == 429
+                    assert refused.fields["retry-after"]
+            tunnel.reset()
+            await eventually_admitted(small_server, mapping)
+
+    asyncio.run(main())
+
+
+VIOLATIONS = [
+    pytest.param(frame(TEXT, b"x", mask=False), 1002, id="RFC 6455 5.1: a frame without a mask"),
+    pytest.param(frame(3), 1002, id="RFC 6455 5.2: a reserved opcode"),
+    pytest.param(frame(TEXT, b"x", rsv1=True), 1002, id="RFC 6455 5.2: a reserved bit"),
+    pytest.param(frame(TEXT, b"\xff"), 1007, id="RFC 6455 8.1: text that is not UTF-8"),
+    pytest.param(frame(BINARY, bytes(1025)), 1009, id="RFC 6455 7.4.1: a message that is too large"),
+]
+
+
+@every_mapping
+@pytest.mark.parametrize(("sent", "code"), VIOLATIONS)
+def test_what_breaks_a_rule_is_told_so(small_server: Server, mapping: str, sent: bytes, code: int) -> None:
+    async def main() -> None:
+        async with websocket(small_server, mapping) as tunnel:
+            await tunnel.send(sent)
+            assert (await tunnel.frame()).close[0] == code
+            assert await tunnel.ended() == FINISHED
+
+    asyncio.run(main())
+
+
+REFUSALS = [
+    pytest.param("/nothing", {}, 404, id="an unknown path"),
+    pytest.param("/source?bytes=x", {}, 400, id="a bad query"),
+    pytest.param("/echo", {"Origin": "https://evil.example"}, 403, id="RFC 6455 10.2: a foreign origin"),
+    pytest.param("/echo", {"Sec-WebSocket-Extensions": "a b"}, 400, id="RFC 6455 9.1: extensions without grammar"),
+    pytest.param("/echo", {"Sec-WebSocket-Version": "12"}, None, id="RFC 6455 4.4: another version"),
+]
+
+
+@every_mapping
+@pytest.mark.parametrize(("path", "fields", "status"), REFUSALS)
+def test_refusals_are_the_same(
+    server: Server, mapping: str, path: str, fields: dict[str, str], status: int | None,
+) -> None:
+    async def main() -> None:
+        async with websocket(server, mapping, path, fields) as tunnel:
+            if status is not None:
+                assert tunnel.status == status
+            else:
+                # Upgrade Required is of HTTP/1.1 alone.
+                assert tunnel.status == (426 if mapping == "HTTP/1.1" else 400)
+                assert tunnel.fields["sec-websocket-version"] == "13"
+
+    asyncio.run(main())
+
+
+@every_extended
+def test_a_protocol_that_is_not_spoken_is_501(server: Server, mapping: str) -> None:
+    """RFC 9220 § 3."""
+    async def main() -> None:
+        async with websocket(server, mapping) as tunnel:
+            other = type(tunnel)(tunnel.client)
+            await other.open("/echo", {}, protocol="connect-udp")
+            assert other.status == 501
+
+    asyncio.run(main())
+
+
+@pytest.fixture
+def compressing_server(apus: Path, tmp_path: Path):
+    running = Server.start(tmp_path, "--compression")
+    yield running
+    running.stop()
+
+
+@every_mapping
+def test_compression_is_agreed_on_alike(compressing_server: Server, mapping: str) -> None:
+    """RFC 7692: offered, agreed on, and used in both directions."""
+    async def main() -> None:
+        offer = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
+        async with websocket(compressing_server, mapping, fields=offer) as tunnel:
+            assert tunnel.fields["sec-websocket-extensions"] == "permessage-deflate; client_max_window_bits=12"
+            text = b"the same again and again, " * 50
+            deflate, inflate = zlib.compressobj(wbits=-12), zlib.decompressobj(wbits=-15)
+            packed = (deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+            await tunnel.send(frame(TEXT, packed, rsv1=True))
+            answer = await tunnel.frame()
+            assert answer.rsv1 and len(answer.payload) < len(text)
+            assert inflate.decompress(answer.payload + b"\x00\x00\xff\xff") == text
+
+    asyncio.run(main())
+
+
+# MARK: Back pressure
+
+MESSAGE = bytes(16 << 10)
+FRAME = frame(BINARY, MESSAGE)
+# In kB: several times what the limits of one session add up to, and far from what the client could have sent.
+SLACK = 24 << 10
+
+
+async def held_up(tunnel: Tunnel, sent: asyncio.Future | asyncio.Task) -> None:
+    """Returns when nothing more is taken: when half a second has brought no progress."""
+    async with asyncio.timeout(http2_client.TIMEOUT):
+        before = -1
+        while before != tunnel.progress:
+            before = tunnel.progress
+            await asyncio.wait([sent], timeout=0.5)
+            assert not sent.done(), "the server took everything"
+
+
+def test_a_client_that_does_not_read_is_held_up_over_http2(own_server: Server) -> None:
+    """RFC 9113 § 5.2.2: no credit is given for what nobody takes; when it reads again, everything comes back."""
+    count = 4096
+
+    async def main() -> None:
+        async with http2_client.client(own_server) as client:
+            tunnel = Http2Tunnel(client)
+            await tunnel.open("/echo", {"Sec-WebSocket-Version": "13"})
+            tunnel.stream.holds = True
+            tunnel.progress = 0
+
+            async def flood() -> None:
+                for _ in range(count):
+                    await client.send(tunnel.number, FRAME)
+                    tunnel.progress += 1
+
+            before = resident(own_server)
+            sending = asyncio.create_task(flood())
+            await held_up(tunnel, sending)
+            assert tunnel.progress * len(FRAME) < 4 << 20
+            assert resident(own_server) - before < SLACK
+            # The connection is not held up with it.
+            assert (await client.request("GET", "/healthz")).body == b"ok"
+            client.release(tunnel.number)
+            for _ in range(count):
+                assert len(await tunnel.message()) == len(MESSAGE)
+            await sending
+            assert resident(own_server) - before < SLACK
+
+    asyncio.run(main())
+
+
+def test_a_client_that_does_not_read_is_held_up_over_http3(own_server: Server) -> None:
+    """RFC 9000 § 4.1: likewise, by the credit of QUIC's streams."""
+    count = 2048
+
+    async def main() -> None:
+        async with http3_client.client(own_server) as client:
+            quic = client._quic
+            renew_stream, renew_connection = quic._write_stream_limits, quic._write_connection_limits
+            tunnel = Http3Tunnel(client)
+            await tunnel.open("/echo", {"Sec-WebSocket-Version": "13"})
+            quic._write_stream_limits = quic._write_connection_limits = lambda *_, **__: None
+            before = resident(own_server)
+            await tunnel.send(FRAME * count)
+            sender = quic._streams[tunnel.number].sender
+
+            async def drained() -> None:
+                await client.until(lambda: sender.buffer_is_empty)
+
+            sending = asyncio.create_task(drained())
+            async with asyncio.timeout(http2_client.TIMEOUT):
+                taken = -1
+                while taken != sender.highest_offset:
+                    taken = sender.highest_offset
+                    await asyncio.wait([sending], timeout=0.5)
+                    assert not sending.done(), "the server took everything"
+            assert sender.highest_offset < 8 << 20
+            assert resident(own_server) - before < SLACK
+            quic._write_stream_limits, quic._write_connection_limits = renew_stream, renew_connection
+            client.transmit()
+            for _ in range(count):
+                assert len(await tunnel.message()) == len(MESSAGE)
+            await sending
+
+    asyncio.run(main())
+
+
+def test_bytes_that_come_one_by_one_cost_one_by_one(own_server: Server) -> None:
+    """A session that is not read keeps a window's worth of bytes, in however many DATA frames they came."""
+    count = 50_000
+
+    async def main() -> None:
+        async with http2_client.client(own_server) as client:
+            tunnel = Http2Tunnel(client)
+            await tunnel.open("/echo", {"Sec-WebSocket-Version": "13"})
+            # Nothing is read of what comes back, so that the session stops reading.
+            tunnel.stream.holds = True
+            while client.http.local_flow_control_window(tunnel.number) > 2 * count or tunnel.stream.held < 65_535:
+                await client.send(tunnel.number, FRAME)
+            before = resident(own_server)
+            # The windows that the raw frames are not told of are larger than all of them.
+            data = b"\x00\x00\x01\x00\x00" + tunnel.number.to_bytes(4, "big") + b"\x82"
+            client.send_raw(data * count)
+            assert (await client.request("GET", "/healthz")).body == b"ok"
+            print(f"{resident(own_server) - before} kB for {count} bytes")
+            assert resident(own_server) - before < 6 << 10
+
+    asyncio.run(main())
+
+
+# MARK: The end of the server
+
+@every_extended
+def test_a_server_that_stops_closes_its_sessions(own_server: Server, mapping: str) -> None:
+    """RFC 6455 § 7.4.1: 1001; over HTTP/2 GOAWAY comes too (RFC 9113 § 6.8)."""
+    async def main() -> None:
+        async with websocket(own_server, mapping) as tunnel:
+            await tunnel.send(frame(TEXT, b"here"))
+            await tunnel.message()
+            own_server.process.terminate()
+            assert (await tunnel.frame()).close[0] == 1001
+            await tunnel.send(close(1001))
+            assert await tunnel.ended() == FINISHED
+            await tunnel.finish()
+            if mapping == "HTTP/2":
+                await tunnel.client.until(lambda: tunnel.client.is_closed)
+                assert tunnel.client.goaways and {code for _, code in tunnel.client.goaways} == {0}
+        assert await asyncio.to_thread(own_server.process.wait, 20) == 0
+
+    asyncio.run(main())
