@@ -2,6 +2,8 @@ import NIOCore
 
 /// Watches the frames of one stream for WT_STREAM, which looks like a frame but has no length, and may only begin a
 /// stream (draft-ietf-webtrans-http3 § 4.3). nghttp3 takes it for a frame of unknown type and skips what follows.
+///
+/// It also knows where nghttp3 must not stop reading: see `isBehindElementID`.
 struct FrameWatch: ~Copyable {
     private enum State: ~Copyable {
         /// Within the type of a unidirectional stream.
@@ -9,12 +11,18 @@ struct FrameWatch: ~Copyable {
         /// Between two frames, or within a frame's header.
         case header(ByteBuffer)
         case payload(left: UInt64)
+        /// Within the first field of a PRIORITY_UPDATE frame. What is left counts from the beginning of its payload.
+        case elementID(ByteBuffer, left: UInt64)
+        /// Right behind that field.
+        case priority(left: UInt64)
         /// The stream has no frames.
         case done
     }
     private var state: State
 
     private static let maxHeaderSize = 16
+    /// PRIORITY_UPDATE, for requests and for pushes (RFC 9218 § 7.2).
+    private static let priorityUpdates: ClosedRange<UInt64> = 0xf0700...0xf0701
     /// RFC 9114 § 6.2.1.
     private static let controlStreamType: UInt64 = 0x00
 
@@ -24,6 +32,20 @@ struct FrameWatch: ~Copyable {
 
     private init(_ state: consuming State) {
         self.state = state
+    }
+
+    /// Whether the bytes so far end between the two fields of a PRIORITY_UPDATE frame (RFC 9218 § 7.2).
+    ///
+    /// nghttp3 0.8 asserts that more follows, and ends the program when a packet ends there.
+    var isBehindElementID: Bool {
+        switch self.state {
+        case .priority: true
+        case .streamType: false
+        case .header: false
+        case .payload: false
+        case .elementID: false
+        case .done: false
+        }
     }
 
     /// Takes the next bytes of the stream.
@@ -59,7 +81,29 @@ struct FrameWatch: ~Copyable {
                 return
             }
             rest.moveReaderIndex(forwardBy: start.readableBytes - input.readableBytes - before)
-            self = .init(header.length > 0 ? .payload(left: header.length) : .header(ByteBuffer()))
+            if header.length == 0 {
+                self = .init(.header(ByteBuffer()))
+            } else if Self.priorityUpdates.contains(header.type) {
+                self = .init(.elementID(ByteBuffer(), left: header.length))
+            } else {
+                self = .init(.payload(left: header.length))
+            }
+        case .elementID(var start, let left):
+            let before = start.readableBytes
+            // A varint has at most eight bytes.
+            start.writeBytes(rest.readableBytesView.prefix(Int(min(8, left)) - before))
+            var input = start
+            guard input.readEncodedInteger(as: UInt64.self, strategy: .quic) != nil else {
+                rest.moveReaderIndex(forwardBy: start.readableBytes - before)
+                // When the frame ends within the field, that is for nghttp3 to judge.
+                self = .init(start.readableBytes < left ? .elementID(start, left: left) : .header(ByteBuffer()))
+                return
+            }
+            let size = start.readableBytes - input.readableBytes
+            rest.moveReaderIndex(forwardBy: size - before)
+            self = .init(size < left ? .priority(left: left - UInt64(size)) : .header(ByteBuffer()))
+        case .priority(let left):
+            self = .init(.payload(left: left))
         case .payload(let left):
             let skipped = min(UInt64(rest.readableBytes), left)
             rest.moveReaderIndex(forwardBy: Int(skipped))

@@ -75,7 +75,7 @@ package final class HTTP3Connection {
     /// Takes the next bytes of a stream.
     /// - Throws: what ends the connection.
     package func receive(_ bytes: ByteBuffer, on streamID: Int64, isFinal: Bool) throws(HTTP3Error) {
-        try self.watch(streamID).process(bytes)
+        let bytes = try self.watch(streamID).process(bytes, isFinal: isFinal)
         let consumed = bytes.withUnsafeReadableBytes { bytes in
             nghttp3_conn_read_stream(
                 self.handle,
@@ -263,13 +263,27 @@ final class OutgoingBody {
     }
 }
 
-/// A watch in a dictionary, which takes only what can be copied.
+/// A watch in a dictionary, which takes only what can be copied; and what it keeps from the library for a while.
 private final class WatchBox {
     private var watch: FrameWatch
+    private var held = ByteBuffer()
 
     init(_ watch: consuming FrameWatch) {
         self.watch = watch
     }
 
-    func process(_ bytes: ByteBuffer) throws(HTTP3Error) { try self.watch.process(bytes) }
+    /// - Returns: what the library may read now. The last byte is held back where it must not stop reading.
+    func process(_ bytes: ByteBuffer, isFinal: Bool) throws(HTTP3Error) -> ByteBuffer {
+        try self.watch.process(bytes)
+        var readable = bytes
+        if self.held.readableBytes > 0 {
+            readable = self.held
+            readable.writeImmutableBuffer(bytes)
+            self.held.clear()
+        }
+        guard self.watch.isBehindElementID, !isFinal else { return readable }
+        // The field that has ended has a byte at least, and it is the last: nothing is nil or empty.
+        self.held = ByteBuffer(bytes: readable.readableBytesView.suffix(1))
+        return readable.readSlice(length: readable.readableBytes - 1)!
+    }
 }

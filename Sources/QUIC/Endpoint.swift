@@ -128,13 +128,17 @@ package final class Endpoint {
         switch validity {
         case .retry(let originalID):
             originalDestinationID = originalID
-        case .returning:
-            break
+        case .returning, .none:
+            // RFC 9000 § 7.2: the ID that a client chooses itself has 8 bytes at least. The library looks at it only when
+            // there is no token.
+            let length = initial.destinationID.withBytes { $0.count }
+            guard length >= Int(NGTCP2_MIN_INITIAL_DCIDLEN) else { return self.drop() }
         case .invalidRetry:
             self.statistics.invalidTokens += 1
             return self.refuse(initial, .invalidToken, scratch: scratch)
-        case .none:
-            if self.demandsRetry(server.retry) { return self.retry(initial, path: path, at: now, scratch: scratch) }
+        }
+        if case .none = validity, self.demandsRetry(server.retry) {
+            return self.retry(initial, path: path, at: now, scratch: scratch)
         }
         guard self.connectionCount < server.maxConnections else {
             return self.refuse(initial, .connectionRefused, scratch: scratch)

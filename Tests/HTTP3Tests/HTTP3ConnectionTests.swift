@@ -265,4 +265,31 @@ struct HTTP3ConnectionTests {
         }
         #expect(error?.code.rawValue == code)
     }
+
+    @Test(
+        "A PRIORITY_UPDATE may come in pieces of any size, and its credit is returned (RFC 9218 § 7.2)",
+        arguments: 1...9
+    )
+    func priorityUpdate(chunkSize: Int) throws {
+        let pair = try HTTP3Pair(chunkSize: chunkSize)
+        try pair.run()
+        let before = try #require(pair.creditAtServer[2])
+        // The stream 0 becomes urgent. Its ID has two bytes, which is one more than it needs.
+        let update: [UInt8] = [0x80, 0x0f, 0x07, 0x00, 0x05, 0x40, 0x00] + Array("u=1".utf8)
+        try pair.deliver(ByteBuffer(bytes: update + update), on: 2, toServer: true)
+        #expect(pair.creditAtServer[2] == before + 2 * update.count)
+    }
+
+    @Test(
+        "A PRIORITY_UPDATE that ends within its ID is H3_FRAME_ERROR, whole or in pieces",
+        arguments: [1, 3, Int.max]
+    )
+    func cutPriorityUpdate(chunkSize: Int) throws {
+        let pair = try HTTP3Pair(chunkSize: chunkSize)
+        try pair.run()
+        let error = #expect(throws: HTTP3Error.self) {
+            try pair.deliver(ByteBuffer(bytes: [0x80, 0x0f, 0x07, 0x00, 0x01, 0xc0, 0x00]), on: 2, toServer: true)
+        }
+        #expect(error?.code == .frameError)
+    }
 }

@@ -177,6 +177,21 @@ def test_priorities_are_accepted(server: Server) -> None:
         expect("RFC 9218 § 7.2", "PRIORITY_UPDATE frames", GOES_ON, peer.http_outcome())
 
 
+def test_a_priority_update_may_be_cut_anywhere(own_server: Server) -> None:
+    """RFC 9114 § 6.2.1: the control stream is one sequence of bytes, whatever the packets that carry it.
+
+    nghttp3 0.8 ends the program when a packet ends between the two fields of a PRIORITY_UPDATE frame.
+    """
+    with HTTP3Peer(own_server) as peer:
+        request = peer.new_stream()
+        for cut in range(1, 9):
+            update = frame(PRIORITY_UPDATE, varint(request) + b"u=2")
+            peer.send(peer.control, update[:cut])
+            assert peer.settle()
+            peer.send(peer.control, update[cut:])
+            expect("RFC 9218 § 7.2", f"PRIORITY_UPDATE, cut behind {cut} bytes", GOES_ON, peer.http_outcome())
+
+
 def test_a_field_section_beyond_the_announced_size_is_answered_with_431(server: Server) -> None:
     """RFC 9114 § 4.2.2: 32 bytes for each field beside its name and value"""
     with HTTP3Peer(server) as peer:

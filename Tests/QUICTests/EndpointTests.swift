@@ -121,6 +121,24 @@ struct EndpointTests {
         }
     }
 
+    @Test(
+        "A client's own first choice of an ID has eight bytes at least, whatever token comes with it (RFC 9000 § 7.2)"
+    )
+    func shortDestinationID() throws {
+        let pair = try Pair()
+        for length in [7, 8] {
+            var bytes: [UInt8] = [0xc3, 0, 0, 0, 1, UInt8(length)] + [UInt8](repeating: 9, count: length) + [0]
+            // A token as of an earlier connection, which proves nothing; then length and packet number.
+            bytes += [3, 0x36, 1, 2, 0x44, 0x60] + [UInt8](repeating: 0, count: 4)
+            bytes += [UInt8](repeating: 0, count: 1200 - bytes.count)
+            switch pair.inject(bytes) {
+            case .accepted: #expect(length == 8)
+            case .dropped: #expect(length == 7)
+            default: Issue.record("expected a connection, or nothing")
+            }
+        }
+    }
+
     @Test("Garbage is dropped, whatever its length")
     func garbage() throws {
         let pair = try Pair()
