@@ -1,4 +1,4 @@
-# Shared by scripts/run, scripts/test and .ci/run; sourced, with the repository as working directory.
+# Shared by the other scripts and .ci/run; sourced, with the repository as working directory.
 
 swift_version=6.3
 server_packages=(libngtcp2-dev libngtcp2-crypto-gnutls-dev libnghttp3-dev libgnutls28-dev zlib1g-dev pkg-config)
@@ -62,4 +62,14 @@ install_packages() {
             fail "$package is older than $debian_12_ngtcp2 (CVE-2026-40170): enable Debian's security suite."
         fi
     done
+}
+
+# The Python environment of the tests, in .build/venv; made again when what it must hold has changed.
+prepare_venv() {
+    local requirements=Tests/Interop/requirements.txt
+    if cmp -s "$requirements" .build/venv/requirements.txt; then return; fi
+    rm -rf .build/venv
+    python3 -m venv .build/venv
+    .build/venv/bin/pip install --quiet --disable-pip-version-check -r "$requirements"
+    cp "$requirements" .build/venv/requirements.txt
 }
