@@ -27,6 +27,40 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
+// What the fuzzer calls is part of a test target, so that its inputs are replayed by `swift test`. Only `scripts/fuzz`,
+// which sets APUS_FUZZ, links it with the fuzzer's runtime.
+let fuzzTargets: [Target.Dependency] = [
+    "QUIC", "HTTP3", "WebTransport", "WebTransportCore", "WebSocket", "TLS", "Credentials", "HTTPSemantics", nioCore,
+    httpTypes, logging,
+    .product(name: "NIOEmbedded", package: "swift-nio"),
+    .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOWebSocket", package: "swift-nio"),
+]
+let fuzzing: [Target] =
+    Context.environment["APUS_FUZZ"] == nil
+    ? [
+        .testTarget(
+            name: "FuzzingTests",
+            dependencies: fuzzTargets,
+            exclude: ["Corpus", "Driver", "Regressions", "make_corpus.py"],
+            swiftSettings: settings
+        )
+    ]
+    : [
+        .target(
+            name: "FuzzTargets",
+            dependencies: fuzzTargets,
+            path: "Tests/FuzzingTests/Targets",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "fuzz",
+            dependencies: ["FuzzTargets"],
+            path: "Tests/FuzzingTests/Driver",
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer"])]
+        ),
+    ]
+
 let package = Package(
     name: "apus",
     products: [
@@ -171,5 +205,5 @@ let package = Package(
             ]
         ),
         tests("TLSTests", ["TLS", "Credentials", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")]),
-    ]
+    ] + fuzzing
 )

@@ -1,0 +1,274 @@
+"""Writes the seeds in Corpus/: valid inputs of every kind, and the nearest invalid ones, from which the fuzzer starts.
+
+Run it again after a change; it replaces what is there. What the fuzzer has found by itself is not kept, but for inputs
+that failed: those are in Regressions/.
+"""
+
+import shutil
+import zlib
+from pathlib import Path
+
+CORPUS = Path(__file__).parent / "Corpus"
+
+
+def varint(value: int, size: int | None = None) -> bytes:
+    """RFC 9000 § 16."""
+    size = size or next(size for size in (1, 2, 4, 8) if value < 1 << (8 * size - 2))
+    return (value | {1: 0, 2: 1, 4: 2, 8: 3}[size] << (8 * size - 2)).to_bytes(size, "big")
+
+
+def frame(kind: int, payload: bytes = b"") -> bytes:
+    return varint(kind) + varint(len(payload)) + payload
+
+
+def settings(*pairs: tuple[int, int]) -> bytes:
+    return b"".join(varint(identifier) + varint(value) for identifier, value in pairs)
+
+
+BROWSER = settings((0x01, 65536), (0x06, 16384), (0x07, 100), (0x08, 1), (0x33, 1), (0x2B603742, 1))
+SAFARI = settings((0x08, 1), (0x33, 1), (0xC671706A, 100), (0x14E9CD29, 100), (0x1F * 7 + 0x21, 3))
+
+VARINTS = {
+    "one": b"\x25", "eight": b"\xc2\x19\x7c\x5e\xff\x14\xe8\x8c",
+    "long-zero": b"\xc0" + bytes(7), "largest": b"\xff" * 8, "cut": b"\xc0\x00",
+    "frame": frame(0x04, BROWSER), "datagram": varint(1) + b"payload", "quarter-too-large": varint(1 << 60, 8),
+    "application-code": varint(0x52E4A40FA8DB + 30), "reserved-code": varint(0x52E4A40FA8DB + 0x1E),
+}
+
+CLOSE, DRAIN, KNOWN, UNKNOWN = 0x2843, 0x78AE, 0x190B4D3E, 0x1234
+CAPSULES = {
+    "close": frame(CLOSE, (7).to_bytes(4, "big") + b"bye"), "drain": frame(DRAIN),
+    "several": frame(UNKNOWN, b"skipped") + frame(DRAIN) + frame(KNOWN, b"x" * 64) + frame(CLOSE, bytes(4)),
+    "long-header": varint(CLOSE, 8) + varint(4, 8) + bytes(4), "too-long": varint(CLOSE) + varint(65) + bytes(65),
+    "endless": varint(UNKNOWN) + varint((1 << 62) - 1) + b"skipped for ever", "cut": frame(CLOSE, bytes(20))[:9],
+    "reason": (1).to_bytes(4, "big") + "überschüssig".encode(), "reason-not-utf8": bytes(4) + b"\xff\xfe",
+}
+
+SETTINGS = {
+    "browser": frame(0x04, BROWSER), "safari": frame(0x04, SAFARI), "empty": frame(0x04),
+    "twice": frame(0x04, settings((0x08, 1), (0x08, 1))),
+    "not-a-switch": frame(0x04, settings((0x33, 2))), "cut-setting": frame(0x04, BROWSER[:-1]),
+    "huge": varint(4) + varint(1 << 40), "other-first": frame(0x07, b"\x00") + frame(0x04, BROWSER),
+    "behind": frame(0x04, SAFARI) + frame(0x07, b"\x00"),
+}
+
+SIGNAL, UNIDIRECTIONAL = varint(0x41), varint(0x54)
+STREAM_HEADERS = {
+    "bidirectional": SIGNAL + varint(4) + b"data", "unidirectional": UNIDIRECTIONAL + varint(4) + b"data",
+    "long-forms": varint(0x41, 8) + varint(4, 8) + b"data", "no-session": SIGNAL, "largest": SIGNAL + b"\xff" * 8,
+    "request": frame(0x01, b"\x00\x00\xd1") + frame(0x00, b"body"), "late": frame(0x00, b"body") + SIGNAL + varint(0),
+    "control": b"\x00" + frame(0x04, BROWSER) + frame(0x0D, b"\x01"), "control-late": b"\x00" + frame(0x04) + SIGNAL,
+    "encoder": b"\x02" + SIGNAL, "reserved-frame": frame(0x21, b"\x40\x41") + frame(0x01, b"\x00\x00\xd1"),
+}
+
+
+def long_header(version: int, destination: bytes, source: bytes, rest: bytes, first: int = 0xC3) -> bytes:
+    ids = bytes([len(destination)]) + destination + bytes([len(source)]) + source
+    return bytes([first]) + version.to_bytes(4, "big") + ids + rest
+
+
+ID = bytes(range(0x11, 0x19))
+DATAGRAM_ROUTING = {
+    "short": b"\x40\x03" + ID[1:] + bytes(30), "foreign": b"\x40\x05" + ID[1:] + bytes(30), "tiny": b"\x40\x03",
+    "initial": long_header(1, ID, ID, b"\x00" + varint(1170, 2) + b"\x00\x00\x00\x01"),
+    "retry-token": long_header(1, ID, ID, varint(40) + b"\xb6" + bytes(39) + varint(1100, 2) + bytes(4)),
+    "new-token": long_header(1, ID, ID, varint(40) + b"\x36" + bytes(39) + varint(1100, 2) + bytes(4)),
+    "short-choice": long_header(1, ID[:7], ID, b"\x00" + varint(1170, 2)),
+    "long-ids": long_header(1, bytes(20), bytes(20), b"\x00" + varint(1140, 2)),
+    "too-long-id": long_header(1, bytes(21), ID, b"\x00" + varint(1140, 2)),
+    "version-2": long_header(0x6B3343CF, ID, ID, b"\x00" + varint(1170, 2)),
+    "unknown-version": long_header(0x1A2A3A4A, ID, ID, b"\x00"), "long-unknown": long_header(0xFF000000, bytes(40), ID, b""),
+    "version-negotiation": long_header(0, ID, ID, b"\x00\x00\x00\x01", 0x80),
+    "handshake": long_header(1, b"\x05" + ID[1:], ID, varint(30) + bytes(30), 0xE0),
+    "zero-rtt": long_header(1, ID, ID, varint(30) + bytes(30), 0xD0),
+    "retry": long_header(1, ID, ID, bytes(40), 0xF0),
+}
+
+
+def literal(name: str, value: str) -> bytes:
+    """A field line with a literal name (RFC 9204 § 4.5.6); both shorter than their prefixes allow, or with one more byte."""
+    head = bytes([0x20 | len(name)]) if len(name) < 7 else bytes([0x27, len(name) - 7])
+    return head + name.encode() + bytes([len(value)]) + value.encode()
+
+
+def section(*fields: tuple[str, str]) -> bytes:
+    return frame(0x01, b"\x00\x00" + b"".join(literal(*field) for field in fields))
+
+
+REQUEST = (":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/")
+CONNECT = (
+    (":method", "CONNECT"), (":protocol", "webtransport"), (":scheme", "https"), (":authority", "localhost"),
+    (":path", "/echo"), ("origin", "https://localhost"),
+)
+
+
+def chunk(stream: int, data: bytes, end: bool = False) -> bytes:
+    """One step of the script that http3-connection takes: see its target."""
+    head = stream | (8 if end else 0)
+    return bytes([head | len(data) << 4]) + data if len(data) < 15 else bytes([head | 0xF0, len(data)]) + data
+
+
+SERVER, BARE_SERVER, CLIENT, BARE_CLIENT = b"\x01", b"\x00", b"\x03", b"\x02"
+CONTROL, ENCODER, DECODER, OTHER = 3, 4, 5, 6
+HTTP3_CONNECTION = {
+    "get": SERVER + chunk(0, section(*REQUEST), True), "connect": SERVER + chunk(0, section(*CONNECT)),
+    "two": SERVER + chunk(0, section(*CONNECT)) + chunk(1, section(*REQUEST), True) + chunk(0, frame(0x00, frame(DRAIN))),
+    "body": SERVER + chunk(0, section(*REQUEST)) + chunk(0, frame(0x00, b"some data"), True),
+    "trailers": SERVER + chunk(0, section(*REQUEST) + frame(0x00, b"data") + section(("x", "y")), True),
+    "static-table": SERVER + chunk(0, frame(0x01, b"\x00\x00\xd1\xd7\xc1\x50\x09localhost"), True),
+    "huffman": SERVER + chunk(0, frame(0x01, b"\x00\x00\xd1\xd7\xc1\x50\x86\xa0\xe4\x1d\x13\x9d\x09"), True),
+    "no-path": SERVER + chunk(0, section(*REQUEST[:3]), True), "upper-case": SERVER + chunk(0, section(*REQUEST, ("X", "y"))),
+    "no-token": SERVER + chunk(0, section((":method", "@"), *REQUEST[1:])),
+    "insert": SERVER + chunk(ENCODER, b"\x3f\xe1\x1f" + b"\x41x\x01y") + chunk(0, frame(0x01, b"\x02\x00\xd1\xd7\xc1\x80")),
+    "blocked": SERVER + chunk(0, frame(0x01, b"\x02\x00\xd1\xd7\xc1\x80"), True) + chunk(ENCODER, b"\x3f\xe1\x1f\x41x\x01y"),
+    "acknowledge": SERVER + chunk(DECODER, b"\x80\x01\x40"), "goaway": SERVER + chunk(CONTROL, frame(0x07, b"\x00")),
+    "priority": SERVER + chunk(CONTROL, frame(0xF0700, b"\x00u=1")) + chunk(0, section(*REQUEST, ("priority", "u=1, i"))),
+    "max-push-id": SERVER + chunk(CONTROL, frame(0x0D, b"\x08") + frame(0x03, b"\x00")),
+    "grease": SERVER + chunk(OTHER, varint(0x21) + b"ignored") + chunk(CONTROL, frame(0x21 + 0x1F, b"ignored")),
+    "push-stream": SERVER + chunk(OTHER, b"\x01\x00"), "two-controls": SERVER + chunk(OTHER, b"\x00" + frame(0x04)),
+    "wt-stream": SERVER + chunk(0, section(*REQUEST) + SIGNAL),
+    "data-first": SERVER + chunk(0, frame(0x00, b"early")), "cut": SERVER + chunk(0, section(*REQUEST)[:-3], True),
+    "bare": BARE_SERVER + chunk(CONTROL, b"\x00" + frame(0x04, BROWSER)) + chunk(0, section(*REQUEST), True),
+    "no-settings": BARE_SERVER + chunk(CONTROL, b"\x00" + frame(0x07, b"\x00")),
+    "response": CLIENT + chunk(0, section((":status", "200")) + frame(0x00, b"body"), True),
+    "informational": CLIENT + chunk(0, section((":status", "103")) + section((":status", "404")), True),
+    "bad-status": CLIENT + chunk(0, section((":status", "20")), True), "push-promise": CLIENT + chunk(0, frame(0x05, b"\x00\x00\x00")),
+    "server-goaway": CLIENT + chunk(CONTROL, frame(0x07, b"\x04")), "bare-client": BARE_CLIENT + chunk(CONTROL, b"\x00" + frame(4)),
+    "content-length": CLIENT + chunk(0, section((":status", "200"), ("content-length", "9")) + frame(0x00, b"four"), True),
+}
+
+CONNECT_HEADERS = {
+    "url": b"https://localhost:4433/echo?a=b", "url-v6": b"wss://[2001:db8::1]:4433/", "url-default": b"ws://example.org",
+    "url-empty-port": b"https://example.org:/path", "url-user": b"https://user@example.org/", "url-query": b"https://a?b",
+    "origin": b"https://localhost:8080\nlocalhost:4433", "origin-null": b"null\nlocalhost",
+    "origin-v6": b"http://[::1]:8080\n[::1]:4433", "origin-slash": b"https://example.org/\nexample.org",
+    "origin-trick": b"https://example.org:x@evil.org\nexample.org", "list": b'"chat", "super;chat";q=1;a="x", "a\\"b"',
+    "item": b'"moq-00";v=:YWJj:;b=?1;c=-1.5', "token": b"chat, superchat", "list-cut": b'"chat",', "spaces": b' "a"\t,\t"b" ',
+}
+
+
+def ws(opcode: int, payload: bytes = b"", fin: bool = True, mask: bytes | None = b"\x37\xfa\x21\x3d", rsv: int = 0) -> bytes:
+    length = len(payload)
+    size = bytes([length]) if length < 126 else b"\x7e" + length.to_bytes(2, "big")
+    head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode, size[0] | (0x80 if mask else 0)]) + size[1:]
+    return head + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(payload)) if mask else head + payload
+
+
+def deflated(data: bytes, bits: int = 15) -> bytes:
+    compressor = zlib.compressobj(9, zlib.DEFLATED, -bits)
+    return (compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)).removesuffix(b"\x00\x00\xff\xff")
+
+
+TEXT = "Grüße, κόσμε, 🦆".encode()
+HELLO = deflated(b"Hello, Hello, Hello")
+WEBSOCKET_FRAMES = {
+    "text": ws(1, b"Hello"), "utf8": ws(1, TEXT), "binary": ws(2, bytes(range(200))), "ping": ws(9, b"ping") + ws(10, b"pong"),
+    "fragments": ws(1, TEXT[:4], fin=False) + ws(9) + ws(0, TEXT[4:9], fin=False) + ws(0, TEXT[9:]),
+    "close": ws(8, b"\x03\xe8bye"), "close-empty": ws(8), "close-half": ws(8, b"\x03"), "close-code": ws(8, b"\x03\xed"),
+    "not-utf8": ws(1, b"\xc3\x28"), "cut-utf8": ws(1, TEXT[:3]), "continuation": ws(0, b"x"), "opcode": ws(3, b"x"),
+    "ping-long": ws(9, bytes(126)), "ping-fragment": ws(9, b"x", fin=False), "reserved": ws(1, b"x", rsv=2),
+    "compressed": ws(1, HELLO, rsv=4) + ws(1, b"plain"), "compressed-fragments": ws(1, HELLO[:4], fin=False, rsv=4) + ws(0, HELLO[4:]),
+    "compressed-ping": ws(9, b"x", rsv=4), "too-large": b"\x82\xfe\xff\xff" + bytes(8), "length-64": b"\x82\xff" + bytes(7) + b"\x05abcd",
+    "unmasked": ws(1, b"Hello", mask=None) + ws(2, b"x" * 130, mask=None), "unmasked-close": ws(8, b"\x03\xe9", mask=None),
+    "unmasked-fragments": ws(1, TEXT[:4], fin=False, mask=None) + ws(0, TEXT[4:], mask=None),
+    "unmasked-compressed": ws(2, HELLO, mask=None, rsv=4), "bomb": ws(2, deflated(bytes(100_000)), rsv=4),
+}
+
+OFFER = "permessage-deflate; client_max_window_bits"
+WEBSOCKET_EXTENSIONS = {
+    "browser": OFFER, "bits": "permessage-deflate; server_max_window_bits=10; client_max_window_bits=15",
+    "contexts": "permessage-deflate; server_no_context_takeover; client_no_context_takeover", "plain": "permessage-deflate",
+    "fallbacks": f"permessage-deflate; server_max_window_bits=8, {OFFER}=9, x-webkit-deflate-frame", "quoted": f'{OFFER}="1\\2"',
+    "twice": f"{OFFER}; client_max_window_bits=12", "zero": "permessage-deflate; server_max_window_bits=08",
+    "empty-members": f", ,{OFFER},", "not-a-list": "permessage-deflate;", "answer": "permessage-deflate; client_max_window_bits=12",
+}
+
+DEFLATE = {
+    "hello": HELLO, "small-window": deflated(b"abcabcabc" * 20, 9), "stored": b"\x00\x05\x00\xfa\xffHello\x00",
+    "empty": b"\x00", "final-block": b"\xf3\x48\xcd\xc9\xc9\x07\x00", "two-blocks": b"\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00",
+    "bomb": deflated(bytes(100_000)), "edge": deflated(b"x" * 40_000), "dynamic": deflated(bytes(range(256)) * 2), "bad": b"\x07",
+    "far-back": b"\x4b\x04\x62\x00",
+}
+
+UPGRADE = (
+    b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+HOST = b"Host: localhost\r\n"
+HTTP1_SERVER = {
+    "get": b"GET / HTTP/1.1\r\n" + HOST + b"\r\n", "head": b"HEAD /x HTTP/1.1\r\n" + HOST + b"\r\n",
+    "pipelined": (b"GET /a HTTP/1.1\r\n" + HOST + b"\r\n") * 3, "http10": b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    "post": b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\n\r\nbodyGET / HTTP/1.1\r\n" + HOST + b"\r\n",
+    "chunked": b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nx: y\r\n\r\n",
+    "smuggled": b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "expect": b"PUT / HTTP/1.1\r\n" + HOST + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n", "lf": b"GET / HTTP/1.1\n" + HOST + b"\n",
+    "absolute": b"GET http://localhost/x?y HTTP/1.1\r\n" + HOST + b"\r\n", "two-hosts": b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n",
+    "options": b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n", "connect": b"CONNECT a:1 HTTP/1.1\r\n" + HOST + b"\r\n",
+    "upgrade": UPGRADE + b"\r\n", "upgrade-frames": UPGRADE + b"\r\n" + ws(1, b"Hello") + ws(9, b"ping") + ws(8, b"\x03\xe8"),
+    "upgrade-violation": UPGRADE + b"\r\n" + ws(1, b"x", mask=None), "upgrade-origin": UPGRADE + b"Origin: https://evil.org\r\n\r\n",
+    "upgrade-extension": UPGRADE + b"Sec-WebSocket-Extensions: " + OFFER.encode() + b"\r\nSec-WebSocket-Protocol: chat\r\n\r\n",
+    "upgrade-refused": UPGRADE.replace(b"/echo", b"/refused") + b"\r\n", "upgrade-version": UPGRADE.replace(b"13", b"8") + b"\r\n",
+    "upgrade-body": UPGRADE + b"Content-Length: 1\r\n\r\nx", "h2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "tls": b"\x16\x03\x01\x00\x05hello",
+    "many-fields": b"GET / HTTP/1.1\r\n" + HOST + b"x: y\r\n" * 17 + b"\r\n", "long-field": b"GET / HTTP/1.1\r\nx: " + b"y" * 600 + b"\r\n\r\n",
+}
+
+SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: @accept@\r\n"
+)
+WEBSOCKET_CLIENT = {
+    "accepted": SWITCHING + b"\r\n", "protocol": SWITCHING + b"Sec-WebSocket-Protocol: chat\r\n\r\n" + ws(1, b"Hello", mask=None),
+    "wrong-protocol": SWITCHING + b"Sec-WebSocket-Protocol: other\r\n\r\n", "wrong-key": SWITCHING.replace(b"@", b"A") + b"\r\n",
+    "compressed": SWITCHING + b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=12; server_max_window_bits=12\r\n\r\n"
+    + ws(1, HELLO, mask=None, rsv=4) + ws(8, b"\x03\xe8", mask=None),
+    "masked": SWITCHING + b"\r\n" + ws(1, b"Hello"), "refused": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\nno\n",
+    "until-end": b"HTTP/1.1 404 Not Found\r\n\r\nnothing here", "chunked": b"HTTP/1.1 500 X\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
+    "continue": b"HTTP/1.1 100 Continue\r\n\r\n" + SWITCHING + b"\r\n", "ok": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "h2": b"\x00\x00\x12\x04\x00",
+}
+
+
+def record(kind: int, data: bytes) -> bytes:
+    return bytes([kind]) + b"\x03\x03" + len(data).to_bytes(2, "big") + data
+
+
+def vector(data: bytes, size: int) -> bytes:
+    return len(data).to_bytes(size, "big") + data
+
+
+def extension(kind: int, data: bytes) -> bytes:
+    return kind.to_bytes(2, "big") + vector(data, 2)
+
+
+def client_hello(*extensions: bytes) -> bytes:
+    """RFC 8446 § 4.1.2."""
+    suites = vector(b"\x13\x01\x13\x02\x13\x03\xc0\x2b\xc0\x2f", 2)
+    body = b"\x03\x03" + bytes(32) + vector(bytes(32), 1) + suites + vector(b"\x00", 1) + vector(b"".join(extensions), 2)
+    return record(22, b"\x01" + vector(body, 3))
+
+
+TLS13 = (
+    extension(0, vector(b"\x00" + vector(b"localhost", 2), 2)), extension(10, vector(b"\x00\x1d\x00\x17", 2)),
+    extension(13, vector(b"\x04\x03\x08\x04\x04\x01", 2)), extension(16, vector(vector(b"http/1.1", 1), 2)),
+    extension(43, vector(b"\x03\x04\x03\x03", 1)), extension(51, vector(b"\x00\x1d" + vector(b"\x09" + bytes(31), 2), 2)),
+)
+TLS_SERVER = {
+    "tls13": client_hello(*TLS13), "tls12": client_hello(*TLS13[:4], extension(11, b"\x01\x00"), extension(23, b"")),
+    "retry": client_hello(*TLS13[:5], extension(51, vector(b"", 2))), "no-alpn": client_hello(*TLS13[:3], *TLS13[4:]),
+    "h2-only": client_hello(*TLS13[:3], extension(16, vector(vector(b"h2", 1), 2)), *TLS13[4:]), "plain": b"GET / HTTP/1.1\r\n\r\n",
+    "alert": record(21, b"\x02\x28"), "early-data": client_hello(*TLS13, extension(42, b"")) + record(23, bytes(40)),
+    "hello-then-ccs": client_hello(*TLS13) + record(20, b"\x01"), "cut": client_hello(*TLS13)[:90],
+}
+
+SEEDS = {
+    "varints": VARINTS, "capsules": CAPSULES, "settings": SETTINGS, "stream-headers": STREAM_HEADERS,
+    "datagram-routing": DATAGRAM_ROUTING, "http3-connection": HTTP3_CONNECTION, "connect-headers": CONNECT_HEADERS,
+    "websocket-frames": WEBSOCKET_FRAMES, "websocket-extensions": WEBSOCKET_EXTENSIONS, "deflate": DEFLATE,
+    "http1-server": HTTP1_SERVER, "websocket-client": WEBSOCKET_CLIENT, "tls-server": TLS_SERVER,
+}
+
+if __name__ == "__main__":
+    shutil.rmtree(CORPUS, ignore_errors=True)
+    for target, seeds in SEEDS.items():
+        (CORPUS / target).mkdir(parents=True)
+        for name, seed in seeds.items():
+            (CORPUS / target / name).write_bytes(seed if isinstance(seed, bytes) else seed.encode())
+    print(f"{sum(map(len, SEEDS.values()))} seeds for {len(SEEDS)} targets")
