@@ -114,7 +114,7 @@ class Table:
         committed = README.read_text().partition(BEGIN)[2].partition(END)[0].splitlines()
         if without_versions(committed) != without_versions(self.lines()):
             seen = "\n".join(self.lines())
-            pytest.fail(f"README.md is not what this run has seen; APUS_WRITE_PEERS=1 writes it:\n{seen}", pytrace=False)
+            pytest.fail(f"README.md says something else; APUS_WRITE_PEERS=1 writes what is so:\n{seen}", pytrace=False)
 
 
 def without_versions(lines: list[str]) -> list[str]:

@@ -1,4 +1,5 @@
-"""What a server believes of a client's address, and what it says to those whom it does not know. The clients are aioquic's."""
+"""What a server believes of a client's address, and what it says to those whom it does not know. The client is aioquic.
+"""
 
 from __future__ import annotations
 
@@ -117,7 +118,8 @@ def test_a_token_for_later_spares_the_retry_and_only_at_the_same_address(retryin
         async with client(network.server, token=tokens[0]) as protocol:
             assert not was_retried(protocol), "with the token"
             await exchange(protocol, 1000)
-        for what, token in {"altered": altered(tokens[0]), "cut off": tokens[0][:-1], "foreign": os.urandom(40)}.items():
+        useless = {"altered": altered(tokens[0]), "cut off": tokens[0][:-1], "foreign": os.urandom(40)}
+        for what, token in useless.items():
             # Never by chance that of a Retry, which is an error when it is no good.
             async with client(network.server, token=tokens[0][:1] + token[1:]) as protocol:
                 assert was_retried(protocol), what
@@ -200,7 +202,7 @@ def test_a_server_says_three_times_as_much_as_it_was_told(long_winded: Server) -
 
 
 def test_a_handshake_completes_although_the_server_had_to_stop(long_winded: Server) -> None:
-    """RFC 9002 § 6.2.2.1: the client's second to seventh packets are lost, and it is on the client to unblock the server."""
+    """RFC 9002 § 6.2.2.1: the client's second to seventh packets are lost, and it is on it to unblock the server."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=60) as protocol:

@@ -1,4 +1,4 @@
-"""Paths that change under a session: rebindings, new keys, marks of congestion, sizes, silence. The client is aioquic."""
+"""Paths that change under a session: rebindings, new keys, marks of congestion, silence. The client is aioquic."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ class Listener(Client):
 
     @property
     def was_reset(self) -> bool:
-        """RFC 9000 § 10.3.1: the last 16 bytes are the token that came with the connection ID. aioquic does not look."""
+        """RFC 9000 § 10.3.1: at its end is the token that came with the connection ID. aioquic does not look."""
         return self.last[-16:] == self._quic._peer_cid.stateless_reset_token
 
     def be_patient(self) -> None:
@@ -268,7 +268,7 @@ class Listener(Client):
 def test_a_silent_connection_ends_at_the_shorter_of_both_timeouts(
     apus: Path, tmp_path: Path, clients: int, servers: int
 ) -> None:
-    """RFC 9000 § 10.1: silently. Packets in time keep it; later ones meet a server that knows nothing of it (§ 10.3)."""
+    """RFC 9000 § 10.1: silently. Packets in time keep it; for later ones the server knows nothing of it (§ 10.3)."""
     running = Server.start(tmp_path, "--idle-timeout", f"{servers}s")
 
     async def main(network: Network) -> None:

@@ -1,7 +1,7 @@
 """A bad network between a client and the server under test: a UDP proxy in user space, without privileges.
 
-What happens to a packet is decided by the seed, the direction and the packet's number alone: the same packets in the same
-order meet the same fate in every run.
+What happens to a packet is decided by the seed, the direction and the packet's number alone: the same packets in the
+same order meet the same fate in every run. APUS_NETWORK_SEED chooses another fate.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import heapq
 import math
+import os
 import random
 import selectors
 import socket
@@ -28,10 +29,12 @@ Address = tuple[str, int]
 NOT_ECT, ECT_1, ECT_0, CE = range(4)
 IP_RECVTOS = 13
 
+SEED = int(os.environ.get("APUS_NETWORK_SEED", "1"))
+
 
 @dataclass(frozen=True)
 class Conditions:
-    """What one direction of a network does to packets. Chances are between 0 and 1, times in seconds, sizes in bytes."""
+    """What one direction does to packets. Chances are between 0 and 1, times in seconds, sizes in bytes."""
 
     delay: float = 0
     loss: float = 0
@@ -56,7 +59,7 @@ class Conditions:
 class Direction:
     """One direction: its conditions, which may change at any time, and what has been counted."""
 
-    def __init__(self, name: str, seed: int, conditions: Conditions) -> None:
+    def __init__(self, name: str, conditions: Conditions) -> None:
         self.conditions = conditions
         self.packets = self.bytes = 0
         self.delivered_packets = self.delivered_bytes = 0
@@ -64,7 +67,7 @@ class Direction:
         self.sizes: Counter[int] = Counter()
         self.codepoints: Counter[int] = Counter()
         self.dark_until = -math.inf
-        self._name, self._seed = name, seed
+        self._name = name
         self._busy_until = -math.inf
 
     def black_hole(self, seconds: float = math.inf) -> None:
@@ -82,7 +85,7 @@ class Direction:
         self.sizes[len(packet)] += 1
         self.codepoints[codepoint] += 1
         conditions = self.conditions
-        chance = random.Random(f"{self._seed} {self._name} {number}")  # noqa: S311: it is to be foreseeable
+        chance = random.Random(f"{SEED} {self._name} {number}")  # noqa: S311: it is to be foreseeable
         # All are drawn for every packet, so that one condition does not change what another one hits.
         loss, corruption, duplication, reordering = (chance.random() for _ in range(4))
         if (
@@ -120,8 +123,8 @@ class Network:
     - target: where packets are handed on to; it may change.
     """
 
-    def __init__(self, server: Server, up: Conditions = Conditions(), down: Conditions = Conditions(), seed: int = 1):
-        self.up, self.down = Direction("up", seed, up), Direction("down", seed, down)
+    def __init__(self, server: Server, up: Conditions = Conditions(), down: Conditions = Conditions()):
+        self.up, self.down = Direction("up", up), Direction("down", down)
         self.target = ("127.0.0.1", server.port)
         # Where new flows come from.
         self._source = "127.0.0.1"
@@ -162,8 +165,8 @@ class Network:
             direction.light()
 
     def rebind(self, address: str = "127.0.0.1") -> None:
-        """The server sees every client with another port from now on, and with this address. What it sends to the former
-        ones is lost, as with a NAT that has forgotten them."""
+        """The server sees every client with another port from now on, and with this address. What it sends to the
+        former ones is lost, as with a NAT that has forgotten them."""
         with self._lock:
             self._source = address
             for client, former in self._flows.items():
@@ -219,7 +222,7 @@ class Network:
 
 
 def arrivals(receiver: socket.socket) -> list[tuple[bytes, int, Address]]:
-    """What has arrived at a socket, with the codepoints and the senders. A batch, so that both directions get their turn."""
+    """What has arrived at a socket, with codepoints and senders. A batch, so that both directions get their turn."""
     received = []
     for _ in range(64):
         try:
