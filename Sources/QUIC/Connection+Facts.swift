@@ -10,6 +10,11 @@ package struct PathStatistics: Sendable {
     package var congestionWindow: UInt64
     /// In bytes.
     package var bytesInFlight: UInt64
+
+    /// RFC 9002 § 6.2.1, with the peer's max_ack_delay as it is by default (RFC 9000 § 18.2).
+    var probeTimeout: TimeAmount {
+        self.smoothedRoundTrip + max(self.roundTripVariation * 4, .milliseconds(1)) + .milliseconds(25)
+    }
 }
 
 extension Connection {
@@ -25,7 +30,8 @@ extension Connection {
         guard let parameters = ngtcp2_conn_get_remote_transport_params(self.handle) else { return 0 }
         let frame = Int(clamping: parameters.pointee.max_datagram_frame_size)
         guard frame > 3 else { return 0 }
-        let packet = Int(ngtcp2_conn_get_path_max_tx_udp_payload_size(self.handle))
+        let discovered = Int(ngtcp2_conn_get_path_max_tx_udp_payload_size(self.handle))
+        let packet = min(discovered, self.blackHoleWatch.datagramLimit ?? discovered)
         let destinationID = Int(ngtcp2_conn_get_dcid(self.handle).pointee.datalen)
         // Header byte, packet number and AEAD tag (RFC 9000 § 17.3.1; RFC 9001 § 5.3); frame type and length.
         let packetOverhead = 1 + destinationID + 4 + 16

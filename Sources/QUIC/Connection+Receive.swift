@@ -26,6 +26,14 @@ extension Connection {
                 now.uptimeNanoseconds
             )
         }
+        if self.newlyAcknowledgedByteCount > 0 {
+            self.blackHoleWatch.acknowledged(
+                self.newlyAcknowledgedByteCount,
+                hasUnacknowledgedData: self.unacknowledgedByteCount > 0,
+                at: now
+            )
+            self.newlyAcknowledgedByteCount = 0
+        }
         self.afterReading(result, at: now)
     }
 
@@ -34,6 +42,7 @@ extension Connection {
         switch self.phase {
         case .handshaking, .established:
             guard let deadline = self.deadline, deadline <= now else { return }
+            self.blackHoleWatch.timerFired(probeTimeout: self.pathStatistics.probeTimeout, at: now)
             let result = ngtcp2_conn_handle_expiry(self.handle, now.uptimeNanoseconds)
             switch result {
             case 0:

@@ -146,9 +146,12 @@ extension Connection {
 
     func acknowledged(_ id: StreamID, upTo offset: UInt64) {
         guard let stream = self.streams[id] else { return }
-        self.heldByteCount -= stream.buffer.heldByteCount
+        let held = stream.buffer.heldByteCount
         stream.buffer.acknowledged(upTo: offset)
-        self.heldByteCount += stream.buffer.heldByteCount
+        let count = held - stream.buffer.heldByteCount
+        self.heldByteCount -= count
+        self.unacknowledgedByteCount -= count
+        self.newlyAcknowledgedByteCount += count
         self.events.append(.acknowledged(id))
         if case .queued = stream.fin { self.enqueue(stream) }
         // The reset itself would call the library from its own callback; the next turn does it.
@@ -186,6 +189,7 @@ extension Connection {
             if let code, stream.isStoppedByPeer { self.events.append(.stopSending(id, code: code)) }
             stream.fin = .reset
             self.heldByteCount -= stream.buffer.heldByteCount
+            self.unacknowledgedByteCount -= stream.buffer.unacknowledgedByteCount
             self.removeFromQueues(stream)
         }
         self.events.append(.streamClosed(id))

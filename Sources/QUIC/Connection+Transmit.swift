@@ -59,12 +59,16 @@ extension Connection {
             while true {
                 var info = ngtcp2_pkt_info()
                 let room = run.room(for: maxPacketSize)
+                let queued = self.datagrams.count
                 let written = self.writePacket(into: room, path: &storage.pointee.path, info: &info, at: now)
                 guard written >= 0 else {
                     self.fail(libraryCode: Int32(written), at: now)
                     return self.transmit(at: now, using: buffer, send: send)
                 }
                 guard written > 0 else { return run.flush(send) == .blocked ? .blocked : .idle }
+                if self.unacknowledgedByteCount > 0 {
+                    self.blackHoleWatch.packetSent(written, hasDatagram: self.datagrams.count < queued, at: now)
+                }
                 let path = NetworkPath(storage.pointee.path)
                 switch run.add(written, path: path, ecn: UInt8(info.ecn), maxPacketSize: maxPacketSize, send: send) {
                 case .open:
@@ -87,20 +91,23 @@ extension Connection {
         info: UnsafeMutablePointer<ngtcp2_pkt_info>,
         at now: NIODeadline
     ) -> Int {
+        let watch = self.blackHoleWatch
+        let datagramRoom = UnsafeMutableBufferPointer(rebasing: room.prefix(watch.datagramLimit ?? room.count))
+        let streamRoom = UnsafeMutableBufferPointer(rebasing: room.prefix(watch.limit ?? room.count))
         while true {
             let written: Int
             if let datagram = self.datagrams.first {
-                written = self.write(datagram, into: room, path: path, info: info, at: now)
+                written = self.write(datagram, into: datagramRoom, path: path, info: info, at: now)
             } else if let stream = self.takeStreamToSend() {
-                written = self.write(stream, into: room, path: path, info: info, at: now)
+                written = self.write(stream, into: streamRoom, path: path, info: info, at: now)
             } else {
                 var accepted = -1
                 return CNgtcp2_conn_writev_stream(
                     self.handle,
                     path,
                     info,
-                    room.baseAddress,
-                    room.count,
+                    streamRoom.baseAddress,
+                    streamRoom.count,
                     &accepted,
                     UInt32(NGTCP2_WRITE_STREAM_FLAG_NONE),
                     -1,
@@ -214,6 +221,7 @@ extension Connection {
             )
             if accepted >= 0 {
                 stream.buffer.sent(accepted)
+                self.unacknowledgedByteCount += accepted
                 if isFinal, accepted == offered { stream.fin = .sent }
             }
             switch Int32(truncatingIfNeeded: written) {

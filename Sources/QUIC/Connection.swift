@@ -26,6 +26,11 @@ package final class Connection {
     var streams: [StreamID: Stream] = [:]
     /// Bytes of all streams that are written but not acknowledged.
     package internal(set) var heldByteCount = 0
+    /// Bytes of all streams that are sent but not acknowledged.
+    var unacknowledgedByteCount = 0
+    /// How many of them the packet that is being read acknowledges.
+    var newlyAcknowledgedByteCount = 0
+    var blackHoleWatch = BlackHoleWatch()
     /// Streams with something to send, in the order in which they take their turn.
     var sendQueue: Deque<Stream> = []
     var datagrams = DatagramQueue()

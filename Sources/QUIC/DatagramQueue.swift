@@ -16,6 +16,7 @@ struct DatagramQueue {
 
     var first: Entry? { self.entries.first }
     var isEmpty: Bool { self.entries.isEmpty }
+    var count: Int { self.entries.count }
 
     /// - Returns: whether an older one had to go.
     mutating func append(_ entry: Entry) -> Bool {

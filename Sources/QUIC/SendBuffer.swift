@@ -24,6 +24,7 @@ package struct SendBuffer {
 
     /// Bytes that are held, sent or not. This is what counts against a writer's watermark.
     package var heldByteCount: Int { Int(self.endOffset - self.acknowledgedOffset) }
+    package var unacknowledgedByteCount: Int { Int(self.sentOffset - self.acknowledgedOffset) }
     package var hasUnsent: Bool { self.sentOffset < self.endOffset }
 
     package mutating func append(_ chunk: ByteBuffer) {

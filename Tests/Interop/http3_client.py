@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from aioquic.asyncio import QuicConnectionProtocol, connect
 from aioquic.buffer import Buffer, encode_uint_var
@@ -63,6 +65,7 @@ class Client(QuicConnectionProtocol):
         self.resets: dict[int, set[int]] = defaultdict(set)
         self.stops: dict[int, set[int]] = defaultdict(set)
         self.termination: ConnectionTerminated | None = None
+        self.patience = TIMEOUT
         self._changed = asyncio.Event()
 
     def quic_event_received(self, event: QuicEvent) -> None:
@@ -95,7 +98,7 @@ class Client(QuicConnectionProtocol):
                 self.datagrams.append(event.data)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(TIMEOUT):
+        async with asyncio.timeout(self.patience):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -163,15 +166,32 @@ class Client(QuicConnectionProtocol):
 
 
 @asynccontextmanager
-async def client(server: Server, host: str = "localhost", idle_timeout: float = 60) -> AsyncIterator[Client]:
-    configuration = QuicConfiguration(
-        alpn_protocols=H3_ALPN,
-        verify_mode=ssl.CERT_NONE,
-        server_name="localhost",
-        max_datagram_frame_size=65536,
-        idle_timeout=idle_timeout,
-    )
-    async with connect(host, server.port, configuration=configuration, create_protocol=Client) as protocol:
+async def client(
+    server: Server,
+    host: str | None = None,
+    patience: float = TIMEOUT,
+    kind: type[Client] = Client,
+    on_token: Callable[[bytes], None] | None = None,
+    **options: object,
+) -> AsyncIterator[Client]:
+    """A connection to the server.
+
+    - patience: how long `until` waits, in seconds.
+    - kind: what the connection is made of.
+    - on_token: is called with the token of each NEW_TOKEN frame.
+    - options: of the QuicConfiguration.
+    """
+    configuration = QuicConfiguration(**{
+        "alpn_protocols": H3_ALPN,
+        "verify_mode": ssl.CERT_NONE,
+        "server_name": "localhost",
+        "max_datagram_frame_size": 65536,
+        **options,
+    })
+    async with connect(
+        host or server.host, server.port, configuration=configuration, create_protocol=kind, token_handler=on_token,
+    ) as protocol:
+        protocol.patience = patience
         yield protocol
 
 
@@ -189,3 +209,39 @@ async def echo(protocol: Client, protocol_name: str = "webtransport") -> None:
 
     protocol.send_datagram(session, b"datagram")
     await protocol.until(lambda: b"datagram" in protocol.datagrams)
+
+
+async def exchange(protocol: Client, size: int, datagrams: int = 20) -> int:
+    """A session over a bad network: what streams of both kinds bring back is whole, and no datagram comes back altered.
+
+    Datagrams may be lost, so they are repeated until each of them has made it once.
+    """
+    session = await protocol.session("/echo")
+    assert protocol.answers[session].status == 200
+    await echo_stream(protocol, session, size)
+
+    one_way = random.Random(size).randbytes(2000)
+    protocol.open(session, one_way, end=True, is_unidirectional=True)
+    await protocol.until(lambda: one_way in protocol.streams.values())
+    await echo_datagrams(protocol, session, datagrams)
+    return session
+
+
+async def echo_stream(protocol: Client, session: int, size: int) -> None:
+    data = random.Random(size).randbytes(size)
+    stream = protocol.open(session, data, end=True)
+    await protocol.until(lambda: stream in protocol.ended)
+    assert len(protocol.streams[stream]) == size
+    assert sha256(protocol.streams[stream]).digest() == sha256(data).digest()
+
+
+async def echo_datagrams(protocol: Client, session: int, count: int) -> None:
+    protocol.datagrams.clear()
+    wanted = {f"datagram {number}".encode() * 10 for number in range(count)}
+    async with asyncio.timeout(protocol.patience):
+        while missing := wanted - set(protocol.datagrams):
+            for data in missing:
+                protocol.send_datagram(session, data)
+            # A round trip, retransmissions and all.
+            await protocol.ping()
+    assert set(protocol.datagrams) == wanted

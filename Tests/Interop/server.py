@@ -28,6 +28,7 @@ class Server:
     port: int
     http_port: int
     sha256: str
+    host: str = "localhost"
 
     @classmethod
     def start(cls, directory: Path, *arguments: str) -> Server:
@@ -57,13 +58,13 @@ class Server:
 
     @property
     def page(self) -> str:
-        return f"http://localhost:{self.http_port}/"
+        return f"http://{self.host}:{self.http_port}/"
 
     def https(self, path: str) -> str:
-        return f"https://localhost:{self.port}{path}"
+        return f"https://{self.host}:{self.port}{path}"
 
     def ws(self, path: str) -> str:
-        return f"ws://localhost:{self.http_port}{path}"
+        return f"ws://{self.host}:{self.http_port}{path}"
 
     @property
     def is_running(self) -> bool:

@@ -43,8 +43,7 @@ public final class WebSocketServer: Sendable {
         var addresses: [SocketAddress] = []
         for listener in configuration.listeners {
             do {
-                let channel = try await Self.bootstrap(listener, core, eventLoopGroup)
-                    .bind(host: listener.host, port: listener.port).get()
+                let channel = try await Self.bind(Self.bootstrap(listener, core, eventLoopGroup), to: listener)
                 core.add(listener: channel)
                 guard let address = channel.localAddress else { throw ChannelError.ioOnClosedChannel }
                 addresses.append(address)
@@ -54,6 +53,18 @@ public final class WebSocketServer: Sendable {
             }
         }
         return WebSocketServer(core: core, eventLoopGroup: eventLoopGroup, localAddresses: addresses)
+    }
+
+    private static func bind(
+        _ bootstrap: ServerBootstrap,
+        to listener: WebSocketServerConfiguration.Listener
+    ) async throws -> any Channel {
+        // What is no address is a name. An address is not looked up: the resolver knows no `::1` while that is the only
+        // IPv6 address of the machine that is ready.
+        guard let address = try? SocketAddress(ipAddress: listener.host, port: listener.port) else {
+            return try await bootstrap.bind(host: listener.host, port: listener.port).get()
+        }
+        return try await bootstrap.bind(to: address).get()
     }
 
     /// Accepts connections and serves sessions, until `beginGracefulShutdown()` has ended them or the task is cancelled.
