@@ -60,6 +60,7 @@ extension Connection {
             self.completeHandshake(at: now)
             guard self.isOpen else { return }
         }
+        self.noteTicket()
         switch result {
         case 0:
             return

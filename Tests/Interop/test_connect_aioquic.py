@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import aioquic.quic.connection
 import pytest
 from aioquic.asyncio import QuicConnectionProtocol, serve
 from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import DataReceived, DatagramReceived, HeadersReceived, WebTransportStreamDataReceived
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.events import ProtocolNegotiated, QuicEvent
+from aioquic.quic.events import ConnectionTerminated, ProtocolNegotiated, QuicEvent
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -227,5 +228,36 @@ def test_a_server_that_speaks_no_webtransport_is_told(apus: Path) -> None:
         assert (code, output) == (EX_UNAVAILABLE, "")
         assert "SETTINGS" in errors and "WebTransport" in errors
         assert Part.current.request == {}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 1000])
+def test_tickets_offer_early_data_of_one_size_only(apus: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """RFC 9001 § 4.6.1: any other max_early_data_size than 0xffffffff is a connection error, PROTOCOL_VIOLATION."""
+    monkeypatch.setattr(aioquic.quic.connection, "MAX_EARLY_DATA", size)
+
+    class Part(Peer):
+        termination: ConnectionTerminated | None = None
+
+        def __init__(self, quic: aioquic.quic.connection.QuicConnection, **kwargs: object) -> None:
+            # Without somebody who keeps them, no tickets are issued.
+            quic._session_ticket_handler = lambda ticket: None
+            super().__init__(quic, **kwargs)
+
+        def quic_event_received(self, event: QuicEvent) -> None:
+            super().quic_event_received(event)
+            if isinstance(event, ConnectionTerminated):
+                self.termination = event
+                self.has_ended.set()
+
+    async def main() -> None:
+        async with listening(Part) as url, connecting(apus, url, stdin=DEVNULL) as command:
+            code, _, _ = await outcome(command)
+            await Part.current.has_ended.wait()
+        if size == 0xFFFFFFFF:
+            assert code == 0
+        else:
+            assert code == EX_UNAVAILABLE and Part.current.termination.error_code == 0x0A
 
     asyncio.run(main())
