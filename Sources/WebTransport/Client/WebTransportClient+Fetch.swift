@@ -40,4 +40,12 @@ extension WebTransportClient {
             return (.fetching(fetch), fetch.fail)
         }
     }
+
+    /// Waits until the servers of earlier fetches have sent what the next ones can resume, which comes behind the answer.
+    /// - Parameter limit: time for servers that send nothing of the kind.
+    public func settled(within limit: TimeAmount = .seconds(1)) async {
+        let endpoint = self.endpoint
+        // It only ever succeeds.
+        try? await endpoint.eventLoop.flatSubmit { endpoint.value.settled(within: limit) }.get()
+    }
 }

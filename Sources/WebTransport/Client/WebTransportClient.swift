@@ -27,7 +27,7 @@ public final class WebTransportClient: Sendable {
         }
     }
 
-    private let endpoint: NIOLoopBound<UDPEndpoint>
+    let endpoint: NIOLoopBound<UDPEndpoint>
     private let configuration: Configuration
     private let isIPv6: Bool
 
