@@ -161,6 +161,56 @@ static inline int CNgtcp2_conn_shutdown_stream_write(ngtcp2_conn *connection, in
 #endif
 }
 
+// MARK: Data before the handshake
+
+/// Writes what a client remembers of a server's transport parameters (RFC 9000 § 7.4.1).
+static inline ngtcp2_ssize CNgtcp2_conn_encode_0rtt_transport_params(
+    ngtcp2_conn *connection, uint8_t *buffer, size_t capacity
+) {
+#if NGTCP2_VERSION_NUM < 0x010000
+    const ngtcp2_transport_params *source = ngtcp2_conn_get_remote_transport_params(connection);
+    ngtcp2_transport_params params;
+    ngtcp2_transport_params_default(&params);
+    params.initial_max_streams_bidi = source->initial_max_streams_bidi;
+    params.initial_max_streams_uni = source->initial_max_streams_uni;
+    params.initial_max_stream_data_bidi_local = source->initial_max_stream_data_bidi_local;
+    params.initial_max_stream_data_bidi_remote = source->initial_max_stream_data_bidi_remote;
+    params.initial_max_stream_data_uni = source->initial_max_stream_data_uni;
+    params.initial_max_data = source->initial_max_data;
+    params.active_connection_id_limit = source->active_connection_id_limit;
+    params.max_datagram_frame_size = source->max_datagram_frame_size;
+    return ngtcp2_encode_transport_params(
+        buffer, capacity, NGTCP2_TRANSPORT_PARAMS_TYPE_ENCRYPTED_EXTENSIONS, &params
+    );
+#else
+    return ngtcp2_conn_encode_0rtt_transport_params(connection, buffer, capacity);
+#endif
+}
+
+/// Makes a new client connection assume them, so that it can send before the server has answered.
+static inline int CNgtcp2_conn_decode_and_set_0rtt_transport_params(
+    ngtcp2_conn *connection, const uint8_t *data, size_t length
+) {
+#if NGTCP2_VERSION_NUM < 0x010000
+    ngtcp2_transport_params params;
+    int result = ngtcp2_decode_transport_params(
+        &params, NGTCP2_TRANSPORT_PARAMS_TYPE_ENCRYPTED_EXTENSIONS, data, length
+    );
+    if (result == 0) ngtcp2_conn_set_early_remote_transport_params(connection, &params);
+    return result;
+#else
+    return ngtcp2_conn_decode_and_set_0rtt_transport_params(connection, data, length);
+#endif
+}
+
+static inline int CNgtcp2_conn_tls_early_data_rejected(ngtcp2_conn *connection) {
+#if NGTCP2_VERSION_NUM < 0x010000
+    return ngtcp2_conn_early_data_rejected(connection);
+#else
+    return ngtcp2_conn_tls_early_data_rejected(connection);
+#endif
+}
+
 static inline int CNgtcp2_is_1rtt(CNgtcp2_encryption_level level) { return level == CNGTCP2_LEVEL_1RTT; }
 
 /// The recovery state of a connection (RFC 9002); durations in nanoseconds, windows in bytes.

@@ -19,6 +19,8 @@ package final class HandshakeParameters: @unchecked Sendable {
 
     // One round trip with every browser, whose post-quantum share is not taken.
     private static let groups = "-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-SECP384R1"
+    /// The same, by their numbers (RFC 8446 § 4.2.7).
+    package static let groupNumbers: Set<UInt16> = [0x001d, 0x0017, 0x0018]
     // RFC 9001 § 5.3 without AES-CCM, which no browser offers.
     private static let ciphers = "-CIPHER-ALL:+AES-128-GCM:+AES-256-GCM:+CHACHA20-POLY1305"
     // RFC 9325 § 4.2: forward secrecy and authenticated encryption. All of TLS 1.3 has both.

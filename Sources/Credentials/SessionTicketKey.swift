@@ -14,6 +14,30 @@ public final class SessionTicketKey: Sendable {
         CGnuTLS_free(datum.data)
     }
 
+    private init(_ key: [UInt8]) {
+        self.key = key
+    }
+
+    /// The key for tickets that hold only as long as their server stays as it is: one of another context cannot read
+    /// them. (HMAC-SHA512, whose output is as long as a ticket key.)
+    package func bound(to context: [UInt8]) -> SessionTicketKey {
+        let digest = [UInt8](unsafeUninitializedCapacity: self.key.count) { digest, count in
+            precondition(digest.count == gnutls_hmac_get_len(GNUTLS_MAC_SHA512), "a ticket key has 64 bytes")
+            let key = self.key
+            let result = gnutls_hmac_fast(
+                GNUTLS_MAC_SHA512,
+                key,
+                key.count,
+                context,
+                context.count,
+                digest.baseAddress
+            )
+            precondition(result == GNUTLS_E_SUCCESS, "a hash can be computed")
+            count = digest.count
+        }
+        return SessionTicketKey(digest)
+    }
+
     /// Makes a GnuTLS server session issue and accept tickets. The session copies the key.
     package func enable(on session: OpaquePointer) {
         var key = self.key

@@ -7,6 +7,12 @@ package struct Setting: Hashable, Sendable {
             self.rawValue = rawValue
         }
 
+        /// SETTINGS_QPACK_MAX_TABLE_CAPACITY (RFC 9204 § 5).
+        static var qpackMaxTableCapacity: Self { Self(rawValue: 0x01) }
+        /// SETTINGS_MAX_FIELD_SECTION_SIZE (RFC 9114 § 7.2.4.1).
+        static var maxFieldSectionSize: Self { Self(rawValue: 0x06) }
+        /// SETTINGS_QPACK_BLOCKED_STREAMS (RFC 9204 § 5).
+        static var qpackBlockedStreams: Self { Self(rawValue: 0x07) }
         /// SETTINGS_ENABLE_CONNECT_PROTOCOL (RFC 9220 § 5).
         package static var enableConnectProtocol: Self { Self(rawValue: 0x08) }
         /// SETTINGS_H3_DATAGRAM (RFC 9297 § 2.1.1).

@@ -31,6 +31,8 @@ package struct TransportConfiguration: Sendable {
     package var maxStreamData: UInt64 = 2 << 20
     /// Streams of each kind that a peer may have open at once. Chromium fails a stream instead of waiting at the limit.
     package var maxStreams: UInt64 = 1024
+    /// A client behind a NAT that rebinds needs spare IDs on both sides (RFC 9000 § 9.5).
+    static let activeConnectionIDLimit: UInt64 = 7
     /// Datagram frames accepted, in bytes including their header (RFC 9221 § 3).
     package var maxDatagramFrameSize: UInt64 = 65535
     /// Datagrams that wait to be sent; beyond it the oldest is dropped.
@@ -48,7 +50,12 @@ package struct ServerConfiguration: Sendable {
     package var transport: TransportConfiguration
     /// The identity for the next connection; it may change while the server runs.
     package var identities: IdentityStore
+    /// An endpoint binds it to `earlyDataTerms`: the tickets of a server that has promised something else are not taken.
     package var ticketKey: SessionTicketKey
+    /// Takes early data when it is set, and then only what it lets pass.
+    package var replayFilter: ReplayFilter?
+    /// What the application promises to clients that send data early, in a form of its own.
+    package var applicationTerms: [UInt8] = []
     package var applicationProtocols: [String]
     package var retry: RetryPolicy = .auto(halfOpenThreshold: 128)
     /// Connections an endpoint keeps; beyond it new ones are refused (CONNECTION_REFUSED).
@@ -65,6 +72,17 @@ package struct ServerConfiguration: Sendable {
         self.ticketKey = ticketKey
         self.applicationProtocols = applicationProtocols
     }
+
+    /// What a client may assume when it sends data early: the limits that RFC 9000 § 7.4.1 has it remember, and the
+    /// application's. A server must not take early data that relies on others.
+    var earlyDataTerms: [UInt8] {
+        let limits = [
+            self.transport.maxConnectionData, self.transport.maxStreamData, self.transport.maxStreams,
+            self.transport.maxDatagramFrameSize, TransportConfiguration.activeConnectionIDLimit,
+        ]
+        return limits.flatMap { limit in (0..<8).map { UInt8(truncatingIfNeeded: limit >> (8 * $0)) } }
+            + self.applicationTerms
+    }
 }
 
 /// What a client needs for one connection.
@@ -74,6 +92,10 @@ package struct ClientConfiguration: Sendable {
     /// The name or address to verify the server against, and to send as SNI when it is a name.
     package var serverName: String
     package var applicationProtocols: [String]
+    /// Where tickets and tokens are kept for later connections, and taken from for this one.
+    package var resumption: ResumptionStore?
+    /// Sends data before the handshake when a ticket allows it. It may arrive more than once (RFC 9001 § 9.2).
+    package var sendsEarlyData = false
 
     package init(
         transport: TransportConfiguration,

@@ -39,7 +39,7 @@ extension Connection {
             return 0
         }
         callbacks.recv_tx_key = { _, level, userData in
-            if CNgtcp2_is_1rtt(level) != 0 { Connection.from(userData).events.append(.readyToSend) }
+            if CNgtcp2_is_1rtt(level) != 0 { Connection.from(userData).keyForSendingInstalled() }
             return 0
         }
         callbacks.recv_crypto_data = { handle, level, offset, bytes, count, userData in
@@ -51,8 +51,9 @@ extension Connection {
             return ngtcp2_crypto_recv_crypto_data_cb(handle, level, offset, bytes, count, userData)
         }
         callbacks.handshake_completed = { _, userData in
-            Connection.from(userData).didCompleteHandshake = true
-            return 0
+            let connection = Connection.from(userData)
+            connection.didCompleteHandshake = true
+            return connection.settleEarlyData()
         }
         callbacks.recv_stateless_reset = { _, _, userData in
             Connection.from(userData).didReceiveStatelessReset = true
@@ -91,6 +92,7 @@ extension Connection {
             Connection.from(userData).events.append(.streamsAvailable(.unidirectional))
             return 0
         }
+        callbacks.recv_new_token = receiveNewToken
         callbacks.recv_datagram = { _, _, bytes, count, userData in
             let payload = ByteBuffer(bytes: UnsafeRawBufferPointer(start: bytes, count: count))
             Connection.from(userData).events.append(.datagram(payload))
@@ -98,4 +100,27 @@ extension Connection {
         }
         return callbacks
     }
+}
+
+// The generations of the library differ in the number of parameters, which no shim can hide. The compiler takes the
+// function that fits the one in use.
+
+private func receiveNewToken(
+    _: OpaquePointer?,
+    token: UnsafePointer<ngtcp2_vec>?,
+    userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    let token = token?.pointee ?? ngtcp2_vec()
+    Connection.from(userData).addressTokenReceived(UnsafeBufferPointer(start: token.base, count: token.len))
+    return 0
+}
+
+private func receiveNewToken(
+    _: OpaquePointer?,
+    token: UnsafePointer<UInt8>?,
+    count: Int,
+    userData: UnsafeMutableRawPointer?
+) -> Int32 {
+    Connection.from(userData).addressTokenReceived(UnsafeBufferPointer(start: token, count: count))
+    return 0
 }

@@ -69,6 +69,7 @@ extension Connection {
             self.completeHandshake(at: now)
             guard self.isOpen else { return }
         }
+        self.noteTicket()
         switch result {
         case 0:
             return

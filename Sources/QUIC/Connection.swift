@@ -47,6 +47,10 @@ package final class Connection {
     /// Peer's unidirectional streams that were counted as ended when they were stopped.
     var abandonedStreams: Set<StreamID> = []
     var endedUnidirectionalCount = 0
+    /// Where a client keeps what its next connection can use.
+    var resumption: Resumption?
+    /// What was assumed of the server to send data before the handshake; nil when there is none, or no more.
+    var earlyDataTerms: EarlyDataTerms?
 
     /// The life of a connection (RFC 9000 § 10). Each ending holds what only it needs.
     enum Phase {
@@ -87,14 +91,34 @@ package final class Connection {
         endpoint: Endpoint
     ) throws(QUICError) -> Connection {
         let destinationID = ConnectionID(endpointIndex: UInt8.random(in: .min ... .max))
+        let resumption = configuration.resumption.map { store in
+            Resumption(
+                store: store,
+                server: ResumptionStore.Server(
+                    .quic,
+                    host: configuration.serverName,
+                    port: Int(path.remote.port),
+                    verification: configuration.credentials.verification
+                )
+            )
+        }
+        let memory = resumption.map { $0.store.take(for: $0.server) }
+        let earlyDataTerms = configuration.sendsEarlyData ? memory?.ticket?.earlyData : nil
         let connection = Connection(
-            tls: try .client(configuration),
+            tls: try .client(configuration, resuming: memory?.ticket, offersEarlyData: earlyDataTerms != nil),
             configuration: configuration.transport,
             isServer: false,
             originalDestinationID: destinationID,
             endpoint: endpoint
         )
-        try connection.startClient(destinationID: destinationID, path: path, at: now)
+        connection.resumption = resumption
+        try connection.startClient(
+            destinationID: destinationID,
+            addressToken: memory?.addressToken ?? [],
+            path: path,
+            at: now
+        )
+        if let earlyDataTerms { connection.assume(earlyDataTerms) }
         return connection
     }
 
@@ -174,26 +198,30 @@ package final class Connection {
 
     private func startClient(
         destinationID: ConnectionID,
+        addressToken: [UInt8],
         path: NetworkPath,
         at now: NIODeadline
     ) throws(QUICError) {
         let sourceID = ConnectionID(endpointIndex: self.endpoint.index)
         var parameters = self.transportParameters()
-        var settings = self.settings(originalDestinationID: destinationID, at: now)
-        var callbacks = Self.callbacks(isServer: false)
-        var theirID = destinationID.libraryID
-        var ourID = sourceID.libraryID
-        let result = path.withLibraryPath { path in
-            CNgtcp2_conn_client_new(
-                &self.handle,
-                &theirID,
-                &ourID,
-                path,
-                &callbacks,
-                &settings,
-                &parameters,
-                self.userData
-            )
+        let result = addressToken.withUnsafeBufferPointer { token -> Int32 in
+            var settings = self.settings(originalDestinationID: destinationID, at: now)
+            CNgtcp2_settings_set_token(&settings, token.isEmpty ? nil : token.baseAddress, token.count, 0)
+            var callbacks = Self.callbacks(isServer: false)
+            var theirID = destinationID.libraryID
+            var ourID = sourceID.libraryID
+            return path.withLibraryPath { path in
+                CNgtcp2_conn_client_new(
+                    &self.handle,
+                    &theirID,
+                    &ourID,
+                    path,
+                    &callbacks,
+                    &settings,
+                    &parameters,
+                    self.userData
+                )
+            }
         }
         try check(result, "ngtcp2_conn_client_new")
         ngtcp2_conn_set_tls_native_handle(self.handle, UnsafeMutableRawPointer(self.tls.handle))
@@ -233,8 +261,7 @@ package final class Connection {
         parameters.initial_max_streams_uni = self.configuration.maxStreams
         parameters.max_idle_timeout = UInt64(self.configuration.idleTimeout.nanoseconds)
         parameters.max_datagram_frame_size = self.configuration.maxDatagramFrameSize
-        // A client behind a NAT that rebinds needs spare IDs on both sides (RFC 9000 § 9.5).
-        parameters.active_connection_id_limit = 7
+        parameters.active_connection_id_limit = TransportConfiguration.activeConnectionIDLimit
         parameters.grease_quic_bit = 1
         return parameters
     }

@@ -2,8 +2,12 @@ package import NIOCore
 
 /// What happened to a connection, in the order in which it happened.
 package enum ConnectionEvent {
-    /// Data can be sent under 1-RTT keys; streams can be opened. A server may do so before the client has finished.
+    /// Data can be sent; streams can be opened. A server may do so before the client has finished, and a client that
+    /// resumes a session before the server has answered (0-RTT).
     case readyToSend
+    /// The server has not taken what this client sent before the handshake was complete. All its streams and datagrams are
+    /// gone as if they had never been, and can be sent again (RFC 9001 § 4.6.2).
+    case earlyDataRejected
     /// The TLS handshake is complete and, for a client, the server's certificate is accepted.
     case handshakeCompleted
     case streamData(StreamID, ByteBuffer, isFinal: Bool)

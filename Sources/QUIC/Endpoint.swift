@@ -1,4 +1,5 @@
 import CNgtcp2
+import Credentials
 package import NIOCore
 
 /// One end of many connections, without a socket and without a clock.
@@ -53,7 +54,11 @@ package final class Endpoint {
         self.index = index
         self.endpointCount = endpointCount
         self.secrets = secrets
-        self.server = server
+        self.server = server.map { server in
+            var server = server
+            server.ticketKey = server.ticketKey.bound(to: server.earlyDataTerms)
+            return server
+        }
     }
 
     /// Opens a connection to a server. It has something to send at once.

@@ -11,6 +11,11 @@ final class TLSSession {
     private let clientPolicy: (credentials: ClientCredentials, serverName: String)?
     /// Keeps the identity alive while the session points at it.
     private let identity: ServerIdentity?
+    /// Likewise what decides over early data.
+    private var recording: ReplayFilter.Recording?
+    /// What a client has received and nobody has taken yet.
+    var received = ReceivedTicket.none
+    var hasEarlySecret = false
 
     /// RFC 8446 § 6.2.
     enum Alert {
@@ -22,24 +27,35 @@ final class TLSSession {
     static func server(_ configuration: ServerConfiguration) throws(QUICError) -> TLSSession {
         let identity = configuration.identities.current
         // Tickets are sent by hand once the handshake is complete: the automatic one would precede it.
+        let flags = UInt32(GNUTLS_SERVER.rawValue) | UInt32(GNUTLS_NO_AUTO_SEND_TICKET.rawValue)
         let session = try TLSSession(
-            flags: UInt32(GNUTLS_SERVER.rawValue) | UInt32(GNUTLS_NO_AUTO_SEND_TICKET.rawValue),
+            flags: configuration.replayFilter == nil ? flags : flags | Self.earlyDataFlags,
             applicationProtocols: configuration.applicationProtocols,
             clientPolicy: nil,
             identity: identity
         )
         identity.configure(session.handle)
         configuration.ticketKey.enable(on: session.handle)
+        session.recording = configuration.replayFilter.flatMap { session.takeEarlyData(after: $0) }
         try session.checkTLS(
             ngtcp2_crypto_gnutls_configure_server_session(session.handle),
             "ngtcp2_crypto_gnutls_configure_server_session"
         )
+        session.installSecretsOnce()
         return session
     }
 
-    static func client(_ configuration: ClientConfiguration) throws(QUICError) -> TLSSession {
+    /// - Parameters:
+    ///   - ticket: the session to resume. One that the library does not take costs a full handshake.
+    ///   - offersEarlyData: whether data will be sent before the handshake.
+    static func client(
+        _ configuration: ClientConfiguration,
+        resuming ticket: ResumptionTicket?,
+        offersEarlyData: Bool
+    ) throws(QUICError) -> TLSSession {
+        let flags = UInt32(GNUTLS_CLIENT.rawValue)
         let session = try TLSSession(
-            flags: UInt32(GNUTLS_CLIENT.rawValue),
+            flags: offersEarlyData ? flags | Self.earlyDataFlags : flags,
             applicationProtocols: configuration.applicationProtocols,
             clientPolicy: (configuration.credentials, configuration.serverName),
             identity: nil
@@ -53,6 +69,9 @@ final class TLSSession {
             ngtcp2_crypto_gnutls_configure_client_session(session.handle),
             "ngtcp2_crypto_gnutls_configure_client_session"
         )
+        session.installSecretsOnce()
+        session.watchForTickets()
+        _ = ticket?.resume(on: session.handle)
         return session
     }
 
@@ -79,20 +98,32 @@ final class TLSSession {
         try self.offer(applicationProtocols)
         if clientPolicy == nil {
             let message = GNUTLS_HANDSHAKE_CLIENT_HELLO.rawValue
-            gnutls_handshake_set_hook_function(session, message, Int32(GNUTLS_HOOK_POST), Self.checkClientHello)
+            gnutls_handshake_set_hook_function(session, message, Int32(GNUTLS_HOOK_BOTH), Self.checkClientHello)
         }
     }
 
     /// GnuTLS refuses application protocols that it does not know and transport parameters that it cannot read, but does not
     /// miss either extension.
-    private static let checkClientHello: gnutls_handshake_hook_func = { session, _, _, _, _ in
+    private static let checkClientHello: gnutls_handshake_hook_func = { session, _, when, _, message in
+        guard when == UInt32(GNUTLS_HOOK_POST) else {
+            TLSSession.refuseEarlyDataWithRetry(session, message)
+            return 0
+        }
         // RFC 9001 § 8.1: an endpoint without an application protocol ends the connection.
         guard TLSSession.hasApplicationProtocol(session) else { return GNUTLS_E_NO_APPLICATION_PROTOCOL }
-        let reference = gnutls_session_get_ptr(session)!.assumingMemoryBound(to: ngtcp2_crypto_conn_ref.self)
-        let connection = reference.pointee.get_conn(reference)
         // RFC 9001 § 8.2: a message without the extension is an error of type missing_extension.
-        guard ngtcp2_conn_get_remote_transport_params(connection) != nil else { return GNUTLS_E_MISSING_EXTENSION }
+        let connection = TLSSession.connection(of: session)
+        guard ngtcp2_conn_get_remote_transport_params(connection.handle) != nil else {
+            return GNUTLS_E_MISSING_EXTENSION
+        }
         return 0
+    }
+
+    /// Whose handshake it is.
+    static func connection(of session: OpaquePointer?) -> Connection {
+        // Both are set before the session is used, hence never nil.
+        let reference = gnutls_session_get_ptr(session)!.assumingMemoryBound(to: ngtcp2_crypto_conn_ref.self)
+        return Connection.from(reference.pointee.user_data)
     }
 
     private static func hasApplicationProtocol(_ session: OpaquePointer?) -> Bool {

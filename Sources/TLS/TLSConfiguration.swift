@@ -41,6 +41,19 @@ package struct TLSClientConfiguration: Sendable {
     package var applicationProtocols: [String]
     package var handshakeTimeout: TimeAmount
     package var maximumVersion: TLSVersion
+    /// Keeps the tickets of TLS 1.3 for later connections to the same port, and has this one resume.
+    package var resumption: Resumption?
+
+    /// Where tickets are kept, and under which port beside the server's name.
+    package struct Resumption: Sendable {
+        package var store: ResumptionStore
+        package var port: Int
+
+        package init(store: ResumptionStore, port: Int) {
+            self.store = store
+            self.port = port
+        }
+    }
 
     package init(
         credentials: ClientCredentials,

@@ -28,6 +28,7 @@ final class TLSSession {
     private let handle: gnutls_session_t
     private let role: Role
     private let transport = TLSTransport()
+    private var tickets: ClientTickets?
 
     convenience init(_ configuration: TLSServerConfiguration) throws {
         // Without a ticket key nothing could read a ticket.
@@ -50,6 +51,18 @@ final class TLSSession {
         )
         try configuration.credentials.configure(self.handle, serverName: configuration.serverName)
         try self.setApplicationProtocols(configuration.applicationProtocols, flags: 0)
+        self.tickets = configuration.resumption.map { resumption in
+            ClientTickets(
+                store: resumption.store,
+                server: .init(
+                    .tls,
+                    host: configuration.serverName,
+                    port: resumption.port,
+                    verification: configuration.credentials.verification
+                ),
+                session: self.handle
+            )
+        }
     }
 
     private init(flags: UInt32, role: Role, maximumVersion: TLSVersion) throws {

@@ -10,6 +10,13 @@ public struct TransportOptions: Sendable {
     public var keepAlive: TimeAmount?
     /// Streams of each kind that a peer may have open at once.
     public var maxStreams = 1024
+    /// Whether requests for resources travel before the handshake is complete (0-RTT), when client and server know each
+    /// other. A server takes GET and HEAD, each first flight once; sessions never begin that way. A client sends only what
+    /// `WebTransportClient.fetch` asks for.
+    ///
+    /// On, since such a request changes nothing, and a page that returns is served one round trip sooner. Turn it off where
+    /// a resource handler has effects: who holds up a client's packets chooses when they arrive (RFC 9001 § 9.2).
+    public var earlyData = true
     /// A directory for one qlog file a connection (JSON text sequences); nil writes none.
     public var qlogDirectory: String?
 

@@ -4,8 +4,8 @@ import ArgumentParser
 struct InteropCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "interop",
-        abstract: "Take part in interoperability tests, and play devious baton.",
-        subcommands: [InteropRunnerCommand.self, BatonCommand.self],
+        abstract: "Take part in interoperability tests, play devious baton, and fetch with early data.",
+        subcommands: [InteropRunnerCommand.self, BatonCommand.self, FetchCommand.self],
         defaultSubcommand: InteropRunnerCommand.self
     )
 }

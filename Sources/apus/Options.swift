@@ -18,6 +18,12 @@ enum RetryOption: String, ExpressibleByArgument, CaseIterable {
     }
 }
 
+/// Something that is on or off.
+enum SwitchOption: String, ExpressibleByArgument, CaseIterable {
+    case on
+    case off
+}
+
 /// A duration such as `500ms`, `30s` or `2m`.
 struct DurationOption: ExpressibleByArgument, CustomStringConvertible {
     let amount: TimeAmount

@@ -78,6 +78,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Silence after which a connection ends, such as 30s or 2m.", valueName: "duration"))
     var idleTimeout = DurationOption(amount: .seconds(30))
 
+    @Option(
+        help:
+            "Whether GET may come before the handshake (0-RTT), from clients that have been here before: on or off."
+    )
+    var earlyData = SwitchOption.on
+
     @Option(help: "How senders adapt to the path.")
     var congestionControl = TransportOptions.CongestionControl.cubic
 
@@ -201,6 +207,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.compressesWebSockets = self.compression
         configuration.transport.idleTimeout = self.idleTimeout.amount
         configuration.transport.congestionControl = self.congestionControl
+        configuration.transport.earlyData = self.earlyData == .on
         configuration.transport.qlogDirectory = self.qlog
         configuration.testEndpoints = self.testEndpoints
         configuration.development = development

@@ -51,8 +51,11 @@ class RawConnection(QuicConnection):
         parameters: dict[int, bytes | None],
         extensions: Callable[[bytes], list[tuple[int, bytes]]] | None,
         tickets: list[SessionTicket],
+        tokens: list[bytes],
     ) -> None:
-        super().__init__(configuration=configuration, session_ticket_handler=tickets.append)
+        super().__init__(
+            configuration=configuration, session_ticket_handler=tickets.append, token_handler=tokens.append
+        )
         self._changed_parameters = parameters
         self._make_extensions = extensions
         self.peer_close: Close | None = None
@@ -139,7 +142,10 @@ class Peer:
 
     - parameters: transport parameters to add or replace by identifier, or to leave out (None).
     - extensions: makes the ClientHello's QUIC extensions from the transport parameters.
-    - instead_of_finished: is called once with the peer when it could send its Finished, which it then never does.
+    - early: is called once with the peer before its first packet. What it writes goes out as early data when the ticket
+      allows that.
+    - instead_of_finished: is called once with the peer when it could send its Finished, which it then does not do before
+      `finish`.
     """
 
     def __init__(
@@ -149,22 +155,28 @@ class Peer:
         alpn: list[str] | None = ["h3"],  # noqa: B006: never changed
         parameters: dict[int, bytes | None] | None = None,
         extensions: Callable[[bytes], list[tuple[int, bytes]]] | None = None,
+        early: Callable[[Peer], None] | None = None,
         instead_of_finished: Callable[[Peer], None] | None = None,
         ticket: SessionTicket | None = None,
+        token: bytes = b"",
         datagrams: int | None = 65535,
     ) -> None:
         configuration = QuicConfiguration(
             alpn_protocols=alpn, verify_mode=ssl.CERT_NONE, server_name="localhost", max_datagram_frame_size=datagrams,
-            session_ticket=ticket, max_data=1 << 26, max_stream_data=1 << 24,
+            session_ticket=ticket, token=token, max_data=1 << 26, max_stream_data=1 << 24,
         )
         self.tickets: list[SessionTicket] = []
-        self.quic = RawConnection(configuration, parameters or {}, extensions, self.tickets)
+        self.tokens: list[bytes] = []
+        self.quic = RawConnection(configuration, parameters or {}, extensions, self.tickets, self.tokens)
         self.streams: dict[int, Stream] = defaultdict(Stream)
         self.datagrams: list[bytes] = []
         self.has_completed_handshake = False
         self.is_resumed = False
+        self.is_early_data_accepted = False
         self._acknowledged_pings = 0
         self._pings = 0
+        self._early = early
+        self._is_held_back = False
         self._instead_of_finished = instead_of_finished
         self._server = server
         self._address = ("127.0.0.1", server.port)
@@ -172,8 +184,20 @@ class Peer:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         self._socket.setblocking(False)
 
-    def __enter__(self) -> Peer:
+    def begin(self) -> None:
+        """Makes the first flight, without sending it."""
         self.quic.connect(self._address, now=time.monotonic())
+        if self._early is not None:
+            self._is_held_back = True
+            self._early(self)
+            self._is_held_back = False
+
+    def receive_one(self) -> bytes:
+        """The next datagram, which aioquic does not get to see; nothing when none comes."""
+        return self._socket.recv(65536) if select.select([self._socket], [], [], TIMEOUT)[0] else b""
+
+    def __enter__(self) -> Peer:
+        self.begin()
         if self._instead_of_finished is not None:
             self.until(lambda: self.quic.can_send(Epoch.HANDSHAKE) or self.closed is not None)
             if self.closed is None:
@@ -195,11 +219,18 @@ class Peer:
     # Time
 
     def transmit(self) -> None:
+        if self._is_held_back:
+            return
         # Once it could complete the handshake, a peer that must not complete it says only what it is told to say.
         if self._instead_of_finished is not None and self.quic.can_send(Epoch.HANDSHAKE):
             return
         for datagram, _ in self.quic.datagrams_to_send(now=time.monotonic()):
             self._send(datagram)
+
+    def finish(self) -> None:
+        """Completes the handshake after all."""
+        self._instead_of_finished = None
+        self.transmit()
 
     def until(self, condition: Callable[[], object], timeout: float = TIMEOUT) -> bool:
         """Runs the connection until the condition holds, and says whether it does."""
@@ -239,6 +270,7 @@ class Peer:
             case HandshakeCompleted():
                 self.has_completed_handshake = True
                 self.is_resumed = event.session_resumed
+                self.is_early_data_accepted = event.early_data_accepted
             case StreamDataReceived():
                 stream = self.streams[event.stream_id]
                 stream.data += event.data

@@ -7,7 +7,9 @@ import signal
 from asyncio.subprocess import DEVNULL
 from pathlib import Path
 
+import aioquic.quic.connection
 import pytest
+from aioquic.quic.events import ConnectionTerminated, QuicEvent
 
 from aioquic_server import WT_CLOSE_SESSION, Peer, listening
 from connect_command import EX_UNAVAILABLE, connecting, outcome
@@ -115,5 +117,36 @@ def test_a_server_that_speaks_no_webtransport_is_told(apus: Path) -> None:
         assert (code, output) == (EX_UNAVAILABLE, "")
         assert "SETTINGS" in errors and "WebTransport" in errors
         assert Part.current.request == {}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 1000])
+def test_tickets_offer_early_data_of_one_size_only(apus: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    """RFC 9001 § 4.6.1: any other max_early_data_size than 0xffffffff is a connection error, PROTOCOL_VIOLATION."""
+    monkeypatch.setattr(aioquic.quic.connection, "MAX_EARLY_DATA", size)
+
+    class Part(Peer):
+        termination: ConnectionTerminated | None = None
+
+        def __init__(self, quic: aioquic.quic.connection.QuicConnection, **kwargs: object) -> None:
+            # Without somebody who keeps them, no tickets are issued.
+            quic._session_ticket_handler = lambda ticket: None
+            super().__init__(quic, **kwargs)
+
+        def quic_event_received(self, event: QuicEvent) -> None:
+            super().quic_event_received(event)
+            if isinstance(event, ConnectionTerminated):
+                self.termination = event
+                self.has_ended.set()
+
+    async def main() -> None:
+        async with listening(Part) as url, connecting(apus, url, stdin=DEVNULL) as command:
+            code, _, _ = await outcome(command)
+            await Part.current.has_ended.wait()
+        if size == 0xFFFFFFFF:
+            assert code == 0
+        else:
+            assert code == EX_UNAVAILABLE and Part.current.termination.error_code == 0x0A
 
     asyncio.run(main())

@@ -185,14 +185,3 @@ def test_a_hello_without_a_known_application_protocol_is_refused(server: Server,
     with Peer(server, alpn=alpn) as peer:
         expect("RFC 9001 § 8.1", f"a ClientHello with the application protocols {alpn}",
                quic_error("TLS alert no_application_protocol"), peer.connection_outcome())
-
-
-def test_tickets_offer_no_early_data(server: Server) -> None:
-    """RFC 9001 § 4.6.1: hence no 0-RTT keys, no CONNECT in 0-RTT, and no CRYPTO frame in it (§ 8.3)."""
-    with Peer(server) as peer:
-        peer.until(lambda: peer.tickets)
-        sizes = [ticket.max_early_data_size for ticket in peer.tickets]
-    expect("RFC 9001 § 4.6.1", "a full handshake", [None], sizes)
-    with Peer(server, ticket=peer.tickets[0]) as peer:
-        expect("RFC 8446 § 2.2", "a ClientHello with the ticket", True, peer.is_resumed)
-        assert not peer.quic.can_send(Epoch.ZERO_RTT)

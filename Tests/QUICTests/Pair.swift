@@ -7,6 +7,7 @@ final class Pair {
     private(set) var server: Endpoint
     let client: Endpoint
     private let serverConfiguration: ServerConfiguration
+    private let serverSecrets: EndpointSecrets
     private(set) var now = NIODeadline.uptimeNanoseconds(1_000_000_000)
     private(set) var serverConnection: Connection?
     private(set) var clientConnection: Connection!
@@ -45,32 +46,52 @@ final class Pair {
 
     static let certificate = try! DevelopmentCertificate(hosts: ["localhost"])
 
+    /// What outlives a pair: the server's keys, and the client's memory.
+    struct Continuity {
+        var ticketKey = try! SessionTicketKey()
+        var replayFilter: ReplayFilter? = ReplayFilter()
+        var secrets = EndpointSecrets(resetKey: Pair.resetKey)
+        var store = ResumptionStore()
+    }
+
+    /// - Parameters:
+    ///   - continuity: makes the server issue tickets and tokens that a later pair understands, and the client keep them.
+    ///   - sendsEarlyData: whether the client sends before the handshake when it has a ticket for it.
+    ///   - start: the clock's time, counted from when every pair begins.
     init(
         retry: RetryPolicy = .never,
         maxConnections: Int = 16,
         transport: TransportConfiguration = TransportConfiguration(),
         clientTransport: TransportConfiguration? = nil,
         clientProtocols: [String] = ["h3"],
-        trust: CertificateVerification? = nil
+        trust: CertificateVerification? = nil,
+        continuity: Continuity? = nil,
+        sendsEarlyData: Bool = false,
+        startingAt start: TimeAmount = .zero
     ) throws {
+        self.now = self.now + start
         let identity = try Self.certificate.makeIdentity()
         var configuration = ServerConfiguration(
             transport: transport,
             identities: IdentityStore(identity),
-            ticketKey: try SessionTicketKey(),
+            ticketKey: try continuity?.ticketKey ?? SessionTicketKey(),
             applicationProtocols: ["h3"]
         )
+        configuration.replayFilter = continuity?.replayFilter
         configuration.retry = retry
         configuration.maxConnections = maxConnections
         self.serverConfiguration = configuration
-        self.server = Self.makeServer(configuration)
+        self.serverSecrets = (continuity ?? Continuity()).secrets
+        self.server = Self.makeServer(configuration, self.serverSecrets)
         self.client = Endpoint(index: 0, secrets: EndpointSecrets(), server: nil)
-        let client = ClientConfiguration(
+        var client = ClientConfiguration(
             transport: clientTransport ?? transport,
             credentials: try ClientCredentials(verification: trust ?? .fingerprints([identity.fingerprint])),
             serverName: "localhost",
             applicationProtocols: clientProtocols
         )
+        client.resumption = continuity?.store
+        client.sendsEarlyData = sendsEarlyData
         self.clientConnection = try self.client.connect(path: self.clientPath, configuration: client, at: self.now)
     }
 
@@ -81,12 +102,13 @@ final class Pair {
     /// The server's process ends without a word, and another takes its place.
     func restartServer() {
         self.serverConnection = nil
-        self.server = Self.makeServer(self.serverConfiguration)
+        self.server = Self.makeServer(self.serverConfiguration, EndpointSecrets(resetKey: Self.resetKey))
     }
 
-    private static func makeServer(_ configuration: ServerConfiguration) -> Endpoint {
-        let secrets = EndpointSecrets(resetKey: [UInt8](repeating: 7, count: 32))
-        return Endpoint(index: 3, of: 16, secrets: secrets, server: configuration)
+    private static let resetKey = [UInt8](repeating: 7, count: 32)
+
+    private static func makeServer(_ configuration: ServerConfiguration, _ secrets: EndpointSecrets) -> Endpoint {
+        Endpoint(index: 3, of: 16, secrets: secrets, server: configuration)
     }
 
     var clientPath: NetworkPath { NetworkPath(local: self.clientAddress, remote: self.serverAddress) }

@@ -86,27 +86,26 @@ struct TLSPair {
         verification: CertificateVerification? = nil,
         serverProtocols: [String] = [applicationProtocol],
         clientProtocols: [String] = [applicationProtocol],
-        maximumVersion: TLSVersion = .tls13
+        maximumVersion: TLSVersion = .tls13,
+        identities: IdentityStore? = nil,
+        tickets: SessionTicketKey? = nil,
+        store: ResumptionStore? = nil
     ) throws {
-        let identity = try DevelopmentCertificate().makeIdentity()
-        self.identities = IdentityStore(identity)
-        self.client = try End(
-            TLSHandler(
-                client: TLSClientConfiguration(
-                    credentials: ClientCredentials(
-                        verification: verification ?? .fingerprints([identity.fingerprint])
-                    ),
-                    serverName: "localhost",
-                    applicationProtocols: clientProtocols,
-                    maximumVersion: maximumVersion
-                )
-            )
+        self.identities = try identities ?? IdentityStore(DevelopmentCertificate().makeIdentity())
+        let fingerprint = self.identities.current.fingerprint
+        var client = try TLSClientConfiguration(
+            credentials: ClientCredentials(verification: verification ?? .fingerprints([fingerprint])),
+            serverName: "localhost",
+            applicationProtocols: clientProtocols,
+            maximumVersion: maximumVersion
         )
+        client.resumption = store.map { .init(store: $0, port: 443) }
+        self.client = try End(TLSHandler(client: client))
         self.server = try End(
             TLSHandler(
                 server: TLSServerConfiguration(
                     identities: self.identities,
-                    tickets: SessionTicketKey(),
+                    tickets: tickets ?? SessionTicketKey(),
                     applicationProtocols: serverProtocols
                 )
             )

@@ -180,7 +180,7 @@ final class RawPeer: ChannelInboundHandler {
                 self.datagrams.append(frame)
             case .closed(let reason):
                 self.closeReason = reason
-            case .handshakeCompleted, .streamClosed, .acknowledged, .streamsAvailable:
+            case .earlyDataRejected, .handshakeCompleted, .streamClosed, .acknowledged, .streamsAvailable:
                 break
             }
         }

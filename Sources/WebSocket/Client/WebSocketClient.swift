@@ -61,6 +61,7 @@ public enum WebSocketClient {
                 applicationProtocols: ["http/1.1"],
                 handshakeTimeout: configuration.connectTimeout
             )
+            tls?.resumption = configuration.resumption.map { .init(store: $0, port: target.port) }
         }
         let (channel, session): (any Channel, EventLoopFuture<WebSocketSession>)
         do {

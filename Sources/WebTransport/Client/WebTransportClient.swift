@@ -16,6 +16,9 @@ public final class WebTransportClient: Sendable {
         /// How the server's certificate is checked.
         public var credentials: ClientCredentials
         public var transport = TransportOptions()
+        /// Remembers servers, so that later connections to them are shorter; nil makes each the first. A client keeps it,
+        /// and may share it with others.
+        public var resumption: ResumptionStore?
         /// Time for handshake and answer together.
         public var connectTimeout = TimeAmount.seconds(10)
 
@@ -24,7 +27,7 @@ public final class WebTransportClient: Sendable {
         }
     }
 
-    private let endpoint: NIOLoopBound<UDPEndpoint>
+    let endpoint: NIOLoopBound<UDPEndpoint>
     private let configuration: Configuration
     private let isIPv6: Bool
 
@@ -115,10 +118,14 @@ public final class WebTransportClient: Sendable {
             request.headerFields[.webTransportAvailableProtocols] =
                 subprotocols.map(ProtocolNames.serialize).joined(separator: ", ")
         }
-        return try await self.open(request, to: address, serverName: target.host)
+        let head = request
+        return try await self.open(to: address, serverName: target.host, isEarly: false) { promise in
+            let request = ClientRequest(head: head, promise: promise)
+            return (.client(request), request.fail)
+        }
     }
 
-    private static func target(_ url: String) throws(WebTransportError) -> SessionURL {
+    static func target(_ url: String) throws(WebTransportError) -> SessionURL {
         let reason: String
         do {
             let target = try SessionURL(validating: url)
@@ -133,32 +140,42 @@ public final class WebTransportClient: Sendable {
         )
     }
 
-    private func open(
-        _ request: HTTPRequest,
+    /// Opens a connection and waits for what it is for.
+    /// - Parameters:
+    ///   - isEarly: whether it may be asked for before the handshake.
+    ///   - makeRole: makes the connection's role, and what tells whoever waits of a failure.
+    func open<Result: Sendable>(
         to address: SocketAddress,
-        serverName: String
-    ) async throws -> WebTransportSession {
+        serverName: String,
+        isEarly: Bool,
+        _ makeRole:
+            @escaping @Sendable (EventLoopPromise<Result>) -> (
+                PeerConnection.Role, (WebTransportError) -> Void
+            )
+    ) async throws -> Result {
         let (endpoint, configuration, isIPv6) = (self.endpoint, self.configuration, self.isIPv6)
         let loop = endpoint.eventLoop
-        let promise = loop.makePromise(of: WebTransportSession.self)
+        let promise = loop.makePromise(of: Result.self)
         loop.execute {
             do {
                 guard let remote = NetworkAddress(isIPv6 ? try address.mappedToIPv6() : address) else {
                     throw WebTransportError(.invalidURL, "\(address) is not an IP address")
                 }
-                let client = ClientConfiguration(
+                var client = ClientConfiguration(
                     transport: configuration.transport.quic,
                     credentials: configuration.credentials,
                     serverName: serverName,
                     applicationProtocols: ["h3"]
                 )
-                let request = ClientRequest(head: request, promise: promise)
+                client.resumption = configuration.resumption
+                client.sendsEarlyData = isEarly && configuration.transport.earlyData
+                let (role, fail) = makeRole(promise)
                 let connection = try endpoint.value.connect(to: remote, configuration: client) {
-                    PeerConnection(quic: $0, endpoint: $1, role: .client(request))
+                    PeerConnection(quic: $0, endpoint: $1, role: role)
                 }
-                let bound = NIOLoopBound((request, connection), eventLoop: loop)
+                let bound = NIOLoopBound((fail, connection), eventLoop: loop)
                 let timeout = loop.scheduleTask(in: configuration.connectTimeout) {
-                    bound.value.0.fail(.connectTimedOut(address, after: configuration.connectTimeout))
+                    bound.value.0(.connectTimedOut(address, after: configuration.connectTimeout))
                     bound.value.1.close()
                 }
                 promise.futureResult.whenComplete { result in
@@ -188,7 +205,7 @@ extension WebTransportError {
     fileprivate static func connectTimedOut(_ address: SocketAddress, after time: TimeAmount) -> Self {
         Self(
             .timedOut,
-            "no session within \(time.nanoseconds / 1_000_000_000) s: \(address) does not answer over UDP; "
+            "no answer within \(time.nanoseconds / 1_000_000_000) s: nothing comes from \(address) over UDP; "
                 + "check that the server runs and that no firewall blocks UDP"
         )
     }

@@ -19,22 +19,32 @@ extension PeerConnection {
                 try self.answer(streamID, with: context.responder.response(to: request))
             }
         case .response(let streamID, let response):
-            if case .client(let request) = self.role { self.responseReceived(streamID, response, to: request) }
-        case .fieldsTooLarge(let streamID):
-            if case .client(let request) = self.role {
-                // RFC 9114 § 4.2.2: a client has nothing to answer; without its fields the response is none.
-                self.abortRequest(streamID, code: .excessiveLoad)
-                request.fail(.notSupported("the server's response has more header fields than fit"))
-                return
+            switch self.role {
+            case .server: return
+            case .client(let request): self.responseReceived(streamID, response, to: request)
+            case .fetching(let fetch): try self.responseReceived(streamID, response, to: fetch)
             }
-            try self.respond(HTTPResponse(status: .requestHeaderFieldsTooLarge), on: streamID)
+        case .fieldsTooLarge(let streamID):
+            // RFC 9114 § 4.2.2: a client has nothing to answer; without its fields the response is none.
+            let error = WebTransportError.notSupported("the server's response has more header fields than fit")
+            switch self.role {
+            case .server:
+                try self.respond(HTTPResponse(status: .requestHeaderFieldsTooLarge), on: streamID)
+            case .client(let request):
+                self.abortRequest(streamID, code: .excessiveLoad)
+                request.fail(error)
+            case .fetching(let fetch):
+                self.abortRequest(streamID, code: .excessiveLoad)
+                fetch.fail(error)
+            }
         case .data(let streamID, let bytes):
             if let tunnel = self.tunnels[streamID] { return tunnel.received(bytes) }
+            if self.isHeld(streamID) { return try self.hold(bytes, of: streamID) }
             self.quic.consumed(bytes.readableBytes, of: StreamID(rawValue: streamID))
-            if let session = self.sessions[streamID] ?? self.settling[streamID] {
-                session.capsuleBytesReceived(bytes)
+            if case .fetching(let fetch) = self.role {
+                fetch.received(bytes, on: streamID)
             } else {
-                try self.hold(bytes, of: streamID)
+                (self.sessions[streamID] ?? self.settling[streamID])?.capsuleBytesReceived(bytes)
             }
         case .end(let streamID):
             if let index = self.heldRequests.firstIndex(where: { $0.streamID == streamID }) {
@@ -42,6 +52,7 @@ extension PeerConnection {
             }
             self.sessions[streamID]?.requestStreamFinished()
             self.tunnels[streamID]?.peerFinished()
+            if case .fetching(let fetch) = self.role { fetch.ended(streamID, self.quic) }
         case .resetDemanded(let streamID, let code):
             self.quic.reset(StreamID(rawValue: streamID), code: code)
         case .stopDemanded(let streamID, let code):
@@ -72,14 +83,10 @@ extension PeerConnection {
     func peerSettingsMayHaveArrived() throws(HTTP3Error) {
         guard let settings = self.peerSettings else { return }
         switch self.role {
-        case .server(let context):
-            let held = self.heldRequests
-            self.heldRequests.removeAll()
-            for held in held {
-                try self.connectReceived(held.streamID, held.request, context)
-                for bytes in held.data { self.sessions[held.streamID]?.capsuleBytesReceived(bytes) }
-                if held.isFinished { self.sessions[held.streamID]?.requestStreamFinished() }
-            }
+        case .server:
+            try self.resumeHeldRequests()
+        case .fetching:
+            break
         case .client(let request):
             if let why = Negotiation.reasonAgainstServer(settings: settings) {
                 request.fail(.notSupported(why))
@@ -90,22 +97,38 @@ extension PeerConnection {
         }
     }
 
+    /// Whether requests for sessions are answered: the client has said what it speaks (draft-ietf-webtrans-http3 § 3.1),
+    /// and its request is no replay of early data (draft-ietf-webtrans-http3 § 3.4; RFC 8470 § 5.1).
+    private var servesSessions: Bool { self.peerSettings != nil && !self.isHalfOpen }
+
+    /// What the requests waited for may have come: they are taken as if they came now.
+    func resumeHeldRequests() throws(HTTP3Error) {
+        guard !self.isHalfOpen, case .server(let context) = self.role else { return }
+        let held = self.heldRequests
+        self.heldRequests.removeAll()
+        for held in held {
+            try self.connectReceived(held.streamID, held.request, context)
+            for bytes in held.data { try self.dispatch(.data(streamID: held.streamID, bytes)) }
+            if held.isFinished { try self.dispatch(.end(streamID: held.streamID)) }
+        }
+    }
+
     private func connectReceived(
         _ streamID: Int64,
         _ request: HTTPRequest,
         _ context: ServerContext
     ) throws(HTTP3Error) {
-        if let service = context.tunnels, request.extendedConnectProtocol == service.name {
-            return try self.openTunnel(streamID, request, service)
-        }
-        guard self.peerSettings != nil else {
-            // RFC 9114 allows 128 requests and more; a client that says nothing of itself gets few.
+        let tunnels = context.tunnels.flatMap { $0.name == request.extendedConnectProtocol ? $0 : nil }
+        // A tunnel needs to know nothing of the client, but is no more to be opened by a replay than a session.
+        guard tunnels == nil ? self.servesSessions : !self.isHalfOpen else {
+            // RFC 9114 allows 128 requests and more; a client of which nothing is known yet gets few.
             guard self.heldRequests.count < 16 else {
-                throw HTTP3Error(.excessiveLoad, "requests for sessions before SETTINGS")
+                throw HTTP3Error(.excessiveLoad, "CONNECT before SETTINGS or the end of the handshake")
             }
             self.heldRequests.append(HeldRequest(streamID: streamID, request: request))
             return
         }
+        if let tunnels { return try self.openTunnel(streamID, request, tunnels) }
         switch self.decide(on: request, context) {
         case .reset(let code, let reason):
             self.logRefusal(of: request, status: nil, reason, context)
@@ -146,13 +169,25 @@ extension PeerConnection {
     }
 
     /// Keeps what follows a request that is held: it belongs to the session (draft-ietf-webtrans-http3 § 3.2).
+    /// Its credit is returned when it is taken.
     private func hold(_ bytes: ByteBuffer, of streamID: Int64) throws(HTTP3Error) {
         guard let index = self.heldRequests.firstIndex(where: { $0.streamID == streamID }) else { return }
         self.heldRequests[index].data.append(bytes)
-        // A few capsules of greeting; their credit was returned on arrival.
+        // A few capsules of greeting, or a WebSocket's first messages.
         guard self.heldRequests[index].byteCount <= 16 * 1024 else {
-            throw HTTP3Error(.excessiveLoad, "data of a session before SETTINGS")
+            throw HTTP3Error(.excessiveLoad, "data of a session before it can begin")
         }
+    }
+
+    private func isHeld(_ streamID: Int64) -> Bool {
+        self.heldRequests.contains { $0.streamID == streamID }
+    }
+
+    /// The stream of a request that may wait has ended before its time.
+    func forgetHeldRequest(_ streamID: Int64) {
+        guard let index = self.heldRequests.firstIndex(where: { $0.streamID == streamID }) else { return }
+        let count = self.heldRequests.remove(at: index).byteCount
+        self.quic.consumed(count, of: StreamID(rawValue: streamID))
     }
 
     private func logRefusal(
@@ -193,6 +228,13 @@ extension PeerConnection {
         }
         guard request.scheme == "https", request.path != nil, let authority = request.authority else {
             return .refuse(.badRequest, reason: "CONNECT without scheme https, a path and an authority")
+        }
+        guard request.headerFields[.earlyData] != "1" else {
+            // RFC 8470 § 5.1, § 5.2: a gateway took it before the client's handshake, and sends it again afterwards.
+            return .refuse(
+                .tooEarly,
+                reason: "a request for a session that came as early data to a gateway"
+            )
         }
         let settings = self.peerSettings ?? [:]
         if let why = Negotiation.reasonAgainstClient(settings: settings, takesDatagrams: self.quic.peerTakesDatagrams) {
@@ -259,6 +301,8 @@ extension PeerConnection {
 }
 
 extension HTTPField.Name {
+    /// RFC 8470 § 5.1.
+    static let earlyData = Self("early-data")!
     /// Sent by draft-02 clients (Chromium, Firefox).
     static let webTransportDraft02 = Self("sec-webtransport-http3-draft02")!
     /// The draft-02 server's answer to it.

@@ -30,7 +30,7 @@ extension PeerConnection {
         if case .client = self.role { self.close() }
     }
 
-    /// Kept when no session is ending and no response is under way.
+    /// Kept when no session is ending, no response is under way, and a connection for a resource is closed.
     func settled() -> EventLoopFuture<Void> {
         let promise = self.eventLoop.makePromise(of: Void.self)
         self.settledPromises.append(promise)
@@ -40,6 +40,7 @@ extension PeerConnection {
 
     func noteSettled() {
         guard self.settling.isEmpty, self.http3?.isSendingMessages != true else { return }
+        if case .fetching = self.role, self.quic.isOpen { return }
         let promises = self.settledPromises
         self.settledPromises.removeAll()
         for promise in promises { promise.succeed() }

@@ -174,6 +174,7 @@ extension PeerConnection {
                 self.hasSeenControlType = true
             }
             if let settings = try self.settingsReader.process(frames) {
+                try self.compareAndRemember(settings)
                 self.peerSettings = Dictionary(
                     uniqueKeysWithValues: settings.map { ($0.identifier.rawValue, $0.value) }
                 )
@@ -202,9 +203,10 @@ extension PeerConnection {
             core.ended(.reset(applicationCode))
         } else {
             self.http3?.stopReading(id.rawValue)
-            self.heldRequests.removeAll { $0.streamID == id.rawValue }
+            self.forgetHeldRequest(id.rawValue)
             self.sessions[id.rawValue]?.requestStreamReset(code: code)
             self.tunnels[id.rawValue]?.abort()
+            if case .fetching(let fetch) = self.role { fetch.reset(id.rawValue, code: code) }
         }
     }
 
@@ -228,7 +230,7 @@ extension PeerConnection {
             try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
         }
         self.outputStreams.remove(id)
-        self.heldRequests.removeAll { $0.streamID == id.rawValue }
+        self.forgetHeldRequest(id.rawValue)
         self.wakeWriters()
         self.sessions[id.rawValue]?.requestStreamClosed()
         self.tunnels[id.rawValue]?.closed()

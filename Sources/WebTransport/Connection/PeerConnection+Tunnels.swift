@@ -13,6 +13,10 @@ extension PeerConnection {
             let reason = "CONNECT without scheme https, a path and an authority\n"
             return try self.answer(streamID, with: .text(.badRequest, reason))
         }
+        guard request.headerFields[.earlyData] != "1" else {
+            // RFC 8470 § 5.1, § 5.2: a gateway took it before the client's handshake, and sends it again afterwards.
+            return try self.answer(streamID, with: .text(.tooEarly, "it came as early data to a gateway\n"))
+        }
         switch service.open(request, self.quic.path.remote.socketAddress, self.eventLoop) {
         case .refuse(let response):
             try self.answer(streamID, with: response)

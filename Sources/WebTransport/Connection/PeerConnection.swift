@@ -42,13 +42,15 @@ final class PeerConnection {
     /// HTTP/3's streams that this end has written to and that have not closed.
     var outputStreams: Set<StreamID> = []
     /// Those of them whose output waits for acknowledgements.
-    private var blockedOutput: Set<Int64> = []
+    var blockedOutput: Set<Int64> = []
     /// Whoever waits until no session is ending and no response is under way.
     var settledPromises: [EventLoopPromise<Void>] = []
-    private var isHalfOpen: Bool
+    /// Whether a server still waits for the end of the handshake: until then nothing proves that what arrives is new
+    /// (RFC 9001 § 9.2).
+    private(set) var isHalfOpen: Bool
     var closeReason: ConnectionCloseReason?
     /// When a connection without a session is closed. Chromium never closes one itself.
-    private var reapDeadline: NIODeadline?
+    var reapDeadline: NIODeadline?
     var hasCarriedSession = false
     private(set) var isDraining = false
     /// Whether a stream or datagram of a session has arrived.
@@ -70,6 +72,7 @@ final class PeerConnection {
     enum Role {
         case server(ServerContext)
         case client(ClientRequest)
+        case fetching(ResourceFetch)
     }
 
     /// Bytes of one stream that may wait for acknowledgement before a writer is suspended, and below which it resumes.
@@ -181,6 +184,7 @@ final class PeerConnection {
             self.hasReceived = false
             self.considerProbe(isSilent: isSilent)
         }
+        if case .fetching(let fetch) = self.role { self.closeWhenFetched(fetch) }
     }
 
     private func considerProbe(isSilent: Bool) {
@@ -203,8 +207,11 @@ final class PeerConnection {
         switch event {
         case .readyToSend:
             try self.startHTTP3()
+        case .earlyDataRejected:
+            try self.restartHTTP3()
         case .handshakeCompleted:
             self.handshakeEnded()
+            try self.resumeHeldRequests()
         case .streamData(let id, let bytes, let isFinal):
             try self.receive(bytes, on: id, isFinal: isFinal)
         case .streamReset(let id, let code):
@@ -240,9 +247,12 @@ final class PeerConnection {
         self.updateReaping()
     }
 
-    private func startHTTP3() throws(HTTP3Error) {
-        let settings = Negotiation.offeredSettings.map { Setting(.init(rawValue: $0.identifier), $0.value) }
-        let http3 = try HTTP3Connection(isServer: self.quic.isServer, additionalSettings: settings)
+    static var offeredSettings: [Setting] {
+        Negotiation.offeredSettings.map { Setting(.init(rawValue: $0.identifier), $0.value) }
+    }
+
+    func startHTTP3() throws(HTTP3Error) {
+        let http3 = try HTTP3Connection(isServer: self.quic.isServer, additionalSettings: Self.offeredSettings)
         do {
             let control = try self.quic.openStream(.unidirectional)
             let encoder = try self.quic.openStream(.unidirectional)
@@ -255,6 +265,7 @@ final class PeerConnection {
             throw HTTP3Error(.generalProtocolError, "the peer does not allow the streams that HTTP/3 needs")
         }
         self.http3 = http3
+        if case .fetching(let fetch) = self.role { try self.submit(fetch) }
     }
 
     private func connectionClosed(_ reason: ConnectionCloseReason) {
@@ -280,7 +291,11 @@ final class PeerConnection {
             for waiter in waiters { waiter.fail(WebTransportError.connectionClosed(reason)) }
         }
         self.streamWaiters.removeAll()
-        if case .client(let request) = self.role { request.fail(.connectionClosed(reason)) }
+        switch self.role {
+        case .server: break
+        case .client(let request): request.fail(.connectionClosed(reason))
+        case .fetching(let fetch): fetch.fail(.connectionClosed(reason))
+        }
     }
 
     func remember(endedSession id: Int64) {

@@ -1,4 +1,5 @@
 public import Credentials
+import HTTP3
 public import HTTPSemantics
 import HTTPTypes
 public import Logging
@@ -91,6 +92,9 @@ public final class WebTransportServer: Sendable {
             ticketKey: try SessionTicketKey(),
             applicationProtocols: ["h3"]
         )
+        // A client relies on nothing else that could differ from one server with this key to the next.
+        server.applicationTerms = RememberedSettings(PeerConnection.offeredSettings).encoded
+        if configuration.transport.earlyData { server.replayFilter = ReplayFilter() }
         server.retry =
             switch configuration.retry {
             case .auto(let threshold): .auto(halfOpenThreshold: max(1, threshold / loops.count))

@@ -7,6 +7,7 @@ public struct WebTransportError: Error, Sendable {
         private enum Value: Hashable {
             case sessionClosed, connectionClosed, streamReset, streamStopped, streamFinished, refused
             case notSupported, timedOut, invalidURL, bindFailed, invalidArgument, unknownHost
+            case tooLarge
         }
         private let value: Value
         private init(_ value: Value) { self.value = value }
@@ -31,6 +32,8 @@ public struct WebTransportError: Error, Sendable {
         public static var invalidURL: Self { Self(.invalidURL) }
         /// The host's name cannot be resolved.
         public static var unknownHost: Self { Self(.unknownHost) }
+        /// A resource is larger than the client takes.
+        public static var tooLarge: Self { Self(.tooLarge) }
         /// An argument is out of its range.
         public static var invalidArgument: Self { Self(.invalidArgument) }
         /// A server's address or port cannot be had.

@@ -191,32 +191,10 @@ public struct WebTransportSession: Sendable {
         let core = self.core
         return try await self.eventLoop.submit {
             WebTransportStatistics(
-                path: core.value.connection.quic.pathStatistics,
+                of: core.value.connection.quic,
                 droppedIncomingDatagrams: core.value.datagrams.droppedCount
             )
         }.get()
-    }
-}
-
-/// What an endpoint knows of the way to its peer (RFC 9002).
-public struct WebTransportStatistics: Sendable {
-    public var smoothedRoundTrip: TimeAmount
-    public var minimumRoundTrip: TimeAmount
-    public var roundTripVariation: TimeAmount
-    /// In bytes.
-    public var congestionWindow: UInt64
-    /// In bytes.
-    public var bytesInFlight: UInt64
-    /// Datagrams that arrived and gave way to newer ones before the application took them.
-    public var droppedIncomingDatagrams: Int
-
-    init(path: PathStatistics, droppedIncomingDatagrams: Int) {
-        self.smoothedRoundTrip = path.smoothedRoundTrip
-        self.minimumRoundTrip = path.minimumRoundTrip
-        self.roundTripVariation = path.roundTripVariation
-        self.congestionWindow = path.congestionWindow
-        self.bytesInFlight = path.bytesInFlight
-        self.droppedIncomingDatagrams = droppedIncomingDatagrams
     }
 }
 
