@@ -148,7 +148,8 @@ def browsers_fault(browser: str, reason: str, *, shows: str, is_chance: bool = F
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "page" not in metafunc.fixturenames:
+    # Other files have a page of their own.
+    if "page" not in metafunc.fixturenames or not metafunc.module.__name__.startswith("test_browser_"):
         return
     is_experimental = getattr(metafunc.function, "is_experimental", False)
     has_faults = hasattr(metafunc.function, "faults")

@@ -21,7 +21,8 @@ HEAD = """\
 
 Each row is a behaviour of WebTransport's API that depends on the server, expressed anew after the subjects of
 web-platform-tests' `webtransport/`, and run as `test_browser_*.py` in headless browsers against `apus serve`. This file
-is written by the test run: `pytest Tests/Interop -k test_browser --browsers-table Tests/Interop/BROWSERS.md`.
+is written by the test run:
+`pytest Tests/Interop -k test_browser --browsers-table Tests/Interop/BROWSERS.md`.
 
 **ok** passes, ×N in so many variants. **–** means that the browser has no such feature yet (*Chromium, experimental* is
 Chromium with `--enable-experimental-web-platform-features`, and is asked only for what the plain one may lack). A

@@ -11,7 +11,7 @@ from behaviours import Page, experimental
 
 
 @pytest.mark.parametrize("size", [1, 100, 1000])
-def test_datagram_arrives_whole(page, size):
+def test_datagram_arrives_whole(page: Page, size: int) -> None:
     assert page.run("""
         const session = await open("/test/datagram-lengths");
         const length = text(await exchange(session, pattern(args.size)));
@@ -20,7 +20,7 @@ def test_datagram_arrives_whole(page, size):
     """, size=size) == str(size)
 
 
-def test_empty_datagram_arrives(page):
+def test_empty_datagram_arrives(page: Page) -> None:
     """RFC 9221 § 4: a datagram may be empty."""
     assert page.run("""
         const session = await open("/test/datagram-lengths");
@@ -30,7 +30,7 @@ def test_empty_datagram_arrives(page):
     """) == "0"
 
 
-def test_largest_datagram_arrives(page):
+def test_largest_datagram_arrives(page: Page) -> None:
     length, largest = page.run("""
         const session = await open("/test/datagram-lengths");
         const largest = session.datagrams.maxDatagramSize;
@@ -52,7 +52,7 @@ def test_largest_datagram_comes_back(page: Page) -> None:
     """)
 
 
-def test_datagram_that_is_too_large_does_no_harm(page):
+def test_datagram_that_is_too_large_does_no_harm(page: Page) -> None:
     assert page.run("""
         const session = await open("/test/datagram-lengths");
         const writable = session.datagrams.createWritable?.() ?? session.datagrams.writable;
@@ -65,7 +65,7 @@ def test_datagram_that_is_too_large_does_no_harm(page):
     """) == "10"
 
 
-def test_datagrams_come_back_unchanged(page):
+def test_datagrams_come_back_unchanged(page: Page) -> None:
     """Whichever arrive: none is altered, none doubled."""
     received = page.run("""
         const session = await open("/echo");

@@ -16,7 +16,7 @@ from server import Server
 @pytest.mark.parametrize(("code", "reason"), [
     (0, ""), (1, "done"), (4711, "größer, 鳥, 🐦"), (4294967295, "x" * 1024),
 ])
-def test_close_by_the_page_reaches_the_server(page, code, reason):
+def test_close_by_the_page_reaches_the_server(page: Page, code: int, reason: str) -> None:
     """draft-ietf-webtrans-http3 § 6."""
     info, record = page.run("""
         const session = await recorded();
@@ -28,7 +28,7 @@ def test_close_by_the_page_reaches_the_server(page, code, reason):
     assert record["end"] == {"isAbnormal": False, "code": code, "reason": reason}
 
 
-def test_close_without_arguments_has_code_0(page):
+def test_close_without_arguments_has_code_0(page: Page) -> None:
     record = page.run("""
         const session = await recorded();
         session.close();
@@ -51,7 +51,7 @@ def test_second_close_changes_nothing(page: Page) -> None:
 
 
 @pytest.mark.parametrize("reason", ["x" * 1100, "ü" * 600, "x" + "鳥" * 500])
-def test_long_reason_is_cut_to_1024_bytes_of_utf_8(page, reason):
+def test_long_reason_is_cut_to_1024_bytes_of_utf_8(page: Page, reason: str) -> None:
     """W3C WebTransport § 6.4: at a character's boundary."""
     record = page.run("""
         const session = await recorded();
@@ -64,7 +64,7 @@ def test_long_reason_is_cut_to_1024_bytes_of_utf_8(page, reason):
     assert 1024 - 3 < len(told.encode()) <= 1024
 
 
-def test_close_by_the_page_ends_the_streams_at_the_server(page):
+def test_close_by_the_page_ends_the_streams_at_the_server(page: Page) -> None:
     """draft-ietf-webtrans-http3 § 6: every stream of the session is reset."""
     record = page.run("""
         const session = await recorded();
@@ -242,7 +242,7 @@ def test_server_that_stops_closes_the_session(page: Page, own_server: Server) ->
 # MARK: Draining
 
 
-def test_session_works_on_after_the_server_asked_to_drain(page):
+def test_session_works_on_after_the_server_asked_to_drain(page: Page) -> None:
     """Streams of both kinds and datagrams, whether or not the browser tells the page."""
     assert page.run("""
         const session = await open("/test/drain");

@@ -17,7 +17,7 @@ STATISTICS = """
 """
 
 
-def test_keying_material_is_the_servers(page):
+def test_keying_material_is_the_servers(page: Page) -> None:
     """draft-ietf-webtrans-http3 § 4.8: both ends compute the same, for this session, label and context."""
     ours, theirs = page.run("""
         need("exportKeyingMaterial", "exportKeyingMaterial" in WebTransport.prototype);

@@ -12,7 +12,7 @@ from behaviours import Page, experimental
 # MARK: The request
 
 
-def test_session_becomes_ready_and_stays(page):
+def test_session_becomes_ready_and_stays(page: Page) -> None:
     assert page.run("""
         const session = await open("/echo");
         const first = await Promise.race([session.closed.then(() => "closed"), isAlive(session)]);
@@ -21,7 +21,7 @@ def test_session_becomes_ready_and_stays(page):
     """) is True
 
 
-def test_request_is_an_extended_connect_with_the_pages_origin(page):
+def test_request_is_an_extended_connect_with_the_pages_origin(page: Page) -> None:
     """draft-ietf-webtrans-http3 § 3.2: what the handler sees of the request."""
     request = page.run("return JSON.parse(await ask('/test/request?a=%20b&c'));")
     assert (request["method"], request["scheme"], request["protocol"]) == ("CONNECT", "https", "webtransport")
@@ -31,13 +31,13 @@ def test_request_is_an_extended_connect_with_the_pages_origin(page):
     assert fields["origin"] == page.server.page.rstrip("/")
 
 
-def test_field_names_are_in_lower_case(page):
+def test_field_names_are_in_lower_case(page: Page) -> None:
     """RFC 9114 § 4.2."""
     request = page.run("return JSON.parse(await ask('/test/request'));")
     assert all(field["name"] == field["name"].lower() for field in request["fields"])
 
 
-def test_request_carries_no_credentials(page):
+def test_request_carries_no_credentials(page: Page) -> None:
     """W3C WebTransport § 6.1: neither cookies nor authorization."""
     names = page.run("""
         document.cookie = "secret=1";
@@ -87,7 +87,7 @@ def test_fields_that_are_not_the_pages_to_set_keep_their_values(page: Page, name
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
-def test_any_2xx_begins_a_session(page, status):
+def test_any_2xx_begins_a_session(page: Page, status: int) -> None:
     """draft-ietf-webtrans-http3 § 3.2."""
     assert page.run("""
         const session = await open(`/test/response?:status=${args.status}`);
@@ -98,7 +98,7 @@ def test_any_2xx_begins_a_session(page, status):
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404, 429, 500])
-def test_any_other_status_fails_the_session(page, status):
+def test_any_other_status_fails_the_session(page: Page, status: int) -> None:
     """Both promises are rejected with an error of the session's."""
     ready, closed = page.run("""
         const session = connect(`/test/response?:status=${args.status}`);
@@ -119,7 +119,7 @@ def test_unknown_path_is_refused_and_the_next_is_not(page: Page) -> None:
     assert (result["rejected"], result["source"], alive) == ("WebTransportError", "session", True)
 
 
-def test_redirect_is_not_followed(page):
+def test_redirect_is_not_followed(page: Page) -> None:
     """W3C WebTransport § 6.1: redirects are network errors."""
     session, record = page.run("""
         const target = encodeURIComponent(`/test/count?token=${args.token}`);
@@ -131,7 +131,7 @@ def test_redirect_is_not_followed(page):
     assert record["sessions"] == 0
 
 
-def test_bad_query_is_refused(page):
+def test_bad_query_is_refused(page: Page) -> None:
     assert page.run("return outcome(connect('/test/streams?count=many').ready);")["rejected"] == "WebTransportError"
 
 
@@ -144,7 +144,7 @@ def test_foreign_origin_is_refused(page: Page) -> None:
     assert page.run("return noted();")["sessions"] == 0
 
 
-def test_unknown_response_fields_are_ignored(page):
+def test_unknown_response_fields_are_ignored(page: Page) -> None:
     assert page.run("""
         const session = await open("/test/response?x-unknown=1&link=%3C/a%3E&set-cookie=stolen%3D1");
         const alive = await isAlive(session);
@@ -195,7 +195,7 @@ def test_session_that_is_refused_shows_no_fields(page: Page) -> None:
 
 
 @pytest.mark.parametrize(("choice", "agreed"), [("a", "a"), ("b", "b"), ("other", ""), ("", "")])
-def test_server_chooses_among_the_protocols_that_the_page_offers(page, choice, agreed):
+def test_server_chooses_among_the_protocols_that_the_page_offers(page: Page, choice: str, agreed: str) -> None:
     """draft-ietf-webtrans-http3 § 3.3."""
     told, known = page.run("""
         need("WebTransport.protocol", "protocol" in WebTransport.prototype);
@@ -222,7 +222,7 @@ def test_protocols_are_offered_as_a_list_of_strings(page: Page) -> None:
 
 
 @pytest.mark.parametrize("option", ["throughput", "low-latency"])
-def test_congestion_control_option_is_taken(page, option):
+def test_congestion_control_option_is_taken(page: Page, option: str) -> None:
     assert page.run("""
         const session = await open("/echo", { congestionControl: args.option });
         const alive = await isAlive(session);
@@ -245,7 +245,7 @@ def test_session_is_one_with_datagrams(page: Page, path: str) -> None:
 # MARK: Several
 
 
-def test_many_sessions_at_once(page):
+def test_many_sessions_at_once(page: Page) -> None:
     """Each has a connection of its own, since hashes exclude pooling."""
     assert page.run("""
         const sessions = await Promise.all(Array.from({ length: 8 }, () => open("/echo")));
@@ -258,7 +258,7 @@ def test_many_sessions_at_once(page):
     """) == [True] * 15
 
 
-def test_one_session_after_another(page):
+def test_one_session_after_another(page: Page) -> None:
     numbers = page.run("""
         const numbers = [];
         for (let round = 0; round < 15; round += 1) numbers.push(await ask(`/test/count?token=${args.token}`));
@@ -270,7 +270,7 @@ def test_one_session_after_another(page):
 # MARK: Before the session is ready
 
 
-def test_streams_asked_for_before_ready_work(page):
+def test_streams_asked_for_before_ready_work(page: Page) -> None:
     assert page.run("""
         const session = connect("/echo");
         session.closed.catch(() => {});
@@ -292,7 +292,7 @@ def test_unidirectional_stream_asked_for_before_ready_works(page: Page) -> None:
     """) == "early"
 
 
-def test_datagrams_written_before_ready_arrive(page):
+def test_datagrams_written_before_ready_arrive(page: Page) -> None:
     """The server holds what overtakes the request (draft-ietf-webtrans-http3 § 4.6)."""
     assert page.run("""
         const session = connect("/echo");

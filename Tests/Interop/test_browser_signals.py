@@ -33,7 +33,7 @@ ABORT = """
 
 @pytest.mark.parametrize("code", CODES)
 @pytest.mark.parametrize("kind", ["Bidirectional", "Unidirectional"])
-def test_abort_of_a_stream_reaches_the_server_with_its_code(page, kind, code):
+def test_abort_of_a_stream_reaches_the_server_with_its_code(page: Page, kind: str, code: int) -> None:
     """draft-ietf-webtrans-http3 § 4.4: RESET_STREAM."""
     stream = page.run(ABORT, kind=kind, code=code)
     assert stream == {"kind": kind.lower(), "end": "reset", "code": code, "bytes": 1}
@@ -154,7 +154,7 @@ def test_abort_leaves_the_session_usable(page: Page) -> None:
     """)
 
 
-def test_a_broken_stream_leaves_others_alone(page):
+def test_a_broken_stream_leaves_others_alone(page: Page) -> None:
     assert page.run("""
         const session = await open("/echo");
         const other = await session.createBidirectionalStream();
@@ -281,7 +281,7 @@ def test_reset_of_a_servers_own_stream_fails_its_reader(page: Page) -> None:
     """)
 
 
-def test_stop_of_a_servers_own_stream_fails_its_writer(page):
+def test_stop_of_a_servers_own_stream_fails_its_writer(page: Page) -> None:
     result = page.run("""
         const session = await open("/test/stop?of=server&code=53");
         const stream = await next(session.incomingBidirectionalStreams);
@@ -294,7 +294,7 @@ def test_stop_of_a_servers_own_stream_fails_its_writer(page):
     assert "rejected" in result
 
 
-def test_stop_of_a_unidirectional_stream_fails_its_writer(page):
+def test_stop_of_a_unidirectional_stream_fails_its_writer(page: Page) -> None:
     result = page.run("""
         const session = await open("/test/stop?code=5");
         const writer = (await session.createUnidirectionalStream()).getWriter();

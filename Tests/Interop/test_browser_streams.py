@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from behaviours import Page, browsers_fault, experimental
+from behaviours import Page, experimental
 
 # MARK: The page's
 
@@ -39,7 +39,7 @@ def test_unidirectional_stream_of_any_size_comes_back(page: Page, size: int) -> 
     assert page.run(ONE_WAY, size=size)
 
 
-def test_empty_unidirectional_stream_comes_back(page):
+def test_empty_unidirectional_stream_comes_back(page: Page) -> None:
     """Firefox takes the end in one frame with the header for an error of the connection: it comes behind the header."""
     assert page.run(ONE_WAY, size=0)
 
@@ -64,7 +64,7 @@ def test_stream_answers_before_it_ends(page: Page) -> None:
     """) == ["one", "two", "three", True]
 
 
-def test_large_echoes_one_after_another(page):
+def test_large_echoes_one_after_another(page: Page) -> None:
     """Credit of the connection comes back from streams that have ended."""
     assert page.run("""
         const session = await open("/echo");
@@ -91,7 +91,7 @@ def test_many_chunks_of_one_stream_keep_their_order(page: Page) -> None:
     """)
 
 
-def test_streams_at_once_do_not_mix(page):
+def test_streams_at_once_do_not_mix(page: Page) -> None:
     assert page.run("""
         const session = await open("/echo");
         const contents = Array.from({ length: 40 }, (_, index) => pattern(5000 + index).fill(index, 0, 100));
@@ -128,7 +128,7 @@ def test_many_unidirectional_streams_one_after_another(page: Page) -> None:
     """) == 300
 
 
-def test_stream_stays_open_for_the_other_side_after_it_has_ended_here(page):
+def test_stream_stays_open_for_the_other_side_after_it_has_ended_here(page: Page) -> None:
     """Half-closed: the page reads on when it has closed its own half."""
     assert page.run("""
         const session = await open("/sink");
@@ -156,7 +156,7 @@ def test_every_byte_of_either_kind_of_stream_is_counted(page: Page, size: int) -
 
 
 @pytest.mark.parametrize("kind", ["Bidirectional", "Unidirectional"])
-def test_end_of_a_stream_reaches_the_server(page, kind):
+def test_end_of_a_stream_reaches_the_server(page: Page, kind: str) -> None:
     record = page.run("""
         const session = await recorded();
         const stream = await session[`create${args.kind}Stream`]();
@@ -206,7 +206,7 @@ def test_page_that_reads_late_gets_all(page: Page) -> None:
 
 @pytest.mark.parametrize("count", [1, 5, 250])
 @pytest.mark.parametrize("kind", ["bidirectional", "unidirectional"])
-def test_all_streams_that_the_server_opens_arrive(page, kind, count):
+def test_all_streams_that_the_server_opens_arrive(page: Page, kind: str, count: int) -> None:
     """250 are more than a browser lets a server have open at once: it must wait, and go on."""
     assert sorted(page.run("""
         const session = await open(`/test/streams?count=${args.count}`);
@@ -265,7 +265,7 @@ def test_page_answers_on_a_stream_of_the_servers(page: Page) -> None:
 # MARK: Order
 
 
-def test_streams_with_an_order_all_arrive(page):
+def test_streams_with_an_order_all_arrive(page: Page) -> None:
     """W3C WebTransport § 7: sendOrder is a wish; no byte may be lost over it."""
     order = page.run("""
         const session = await open("/test/order?streams=3");
