@@ -13,6 +13,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from aioquic.asyncio import serve
@@ -224,8 +225,7 @@ async def serve_session(session: Session) -> None:
 async def main(certificate: str, key: str) -> None:
     configuration = QuicConfiguration(alpn_protocols=["h3"], is_client=False, max_datagram_frame_size=65535)
     configuration.load_cert_chain(certificate, key)
-    protocol = type("Control", (Connection,), {"serve": staticmethod(serve_session)})
-    server = await serve("::", 0, configuration=configuration, create_protocol=protocol)
+    server = await serve("::", 0, configuration=configuration, create_protocol=partial(Connection, serve_session))
     port = server._transport.get_extra_info("sockname")[1]
     print(json.dumps({"ready": True, "port": port}), flush=True)
     await asyncio.Event().wait()

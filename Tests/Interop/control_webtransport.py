@@ -18,7 +18,6 @@ from aioquic.quic.connection import stream_is_unidirectional
 from aioquic.quic.events import ConnectionTerminated, QuicEvent, StopSendingReceived, StreamDataReceived, StreamReset
 
 CLOSE_SESSION = 0x2843
-DRAIN_SESSION = 0x78AE
 FIRST_CODE = 0x52E4A40FA8DB
 
 
@@ -111,11 +110,10 @@ class Session:
     def send_datagram(self, data: bytes) -> None:
         self.connection.act(lambda _: self.connection.http.send_datagram(self.number, data))
 
-    def drain(self) -> None:
-        self._send(DRAIN_SESSION, b"")
-
     def close(self, code: int, reason: str) -> None:
-        self._send(CLOSE_SESSION, code.to_bytes(4, "big") + reason.encode(), ends=True)
+        value = code.to_bytes(4, "big") + reason.encode()
+        capsule = encode_uint_var(CLOSE_SESSION) + encode_uint_var(len(value)) + value
+        self.connection.act(lambda _: self.connection.http.send_data(self.number, capsule, True))
         self.end({"isAbnormal": False, "code": code, "reason": reason})
 
     def receive(self, data: bytes, ends: bool) -> None:
@@ -146,18 +144,13 @@ class Session:
             for stream in self.streams:
                 stream.is_gone()
 
-    def _send(self, kind: int, value: bytes, *, ends: bool = False) -> None:
-        capsule = encode_uint_var(kind) + encode_uint_var(len(value)) + value
-        self.connection.act(lambda _: self.connection.http.send_data(self.number, capsule, ends))
-
 
 class Connection(QuicConnectionProtocol):
     """Hands every session that a client asks for to `serve`, which runs as a task of its own."""
 
-    serve: Callable[[Session], Awaitable[None]]
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, serve: Callable[[Session], Awaitable[None]], *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
+        self._serve = serve
         self.http = H3Connection(self._quic, enable_webtransport=True)
         self._sessions: dict[int, Session] = {}
         self._streams: dict[int, Stream] = {}
@@ -216,7 +209,7 @@ class Connection(QuicConnectionProtocol):
     def _begin(self, session: Session, fields: dict[bytes, bytes]) -> None:
         address = urlsplit(fields[b":path"].decode())
         session.path, session.query = address.path, dict(parse_qsl(address.query))
-        task = asyncio.ensure_future(self.serve(session))
+        task = asyncio.ensure_future(self._serve(session))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
