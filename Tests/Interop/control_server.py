@@ -181,6 +181,26 @@ async def record(session: Session) -> None:
         noted.end = session.ended.result()
 
 
+async def order(session: Session) -> None:
+    """Bytes of one stream that come without another's in between are one arrival."""
+    arrivals: list[dict] = []
+    ends: list[int] = []
+
+    async def follow(stream: Stream) -> None:
+        name = None
+        async for chunk in stream:
+            name = chunk[0] if name is None else name
+            if not arrivals or arrivals[-1]["stream"] != name:
+                arrivals.append({"stream": name, "bytes": 0})
+            arrivals[-1]["bytes"] += len(chunk)
+        ends.append(name)
+        if len(ends) == int(session.query["streams"]):
+            answer = json.dumps({"arrivals": arrivals, "ends": ends}).encode()
+            session.open(is_unidirectional=True).write(answer, ends=True)
+
+    await each(session, follow)
+
+
 async def query(session: Session) -> None:
     wanted = {name: int(session.query.get(name, 0)) for name in ("opened", "streams", "session")}
     answered = asyncio.ensure_future(records.until(session.query["token"], lambda noted: (
@@ -209,8 +229,8 @@ async def each(session: Session, action: Callable[[Stream], Awaitable[None]], *o
 
 
 ENDPOINTS = {
-    "/echo": echo, "/test/reset": reset, "/test/stop": stop, "/test/read-then-close": read_then_close,
-    "/test/record": record, "/test/query": query,
+    "/echo": echo, "/test/order": order, "/test/reset": reset, "/test/stop": stop,
+    "/test/read-then-close": read_then_close, "/test/record": record, "/test/query": query,
 }
 records = Records()
 
