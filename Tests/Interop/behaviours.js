@@ -28,10 +28,10 @@ const take = async (streams, count, readable = (stream) => stream) => {
   reader.releaseLock();
   return texts;
 };
+const datagramWriter = (session) => (session.datagrams.createWritable?.() ?? session.datagrams.writable).getWriter();
 // A datagram may be lost even on loopback, so it is repeated until an answer comes.
 const exchange = async (session, data) => {
-  const writable = session.datagrams.createWritable?.() ?? session.datagrams.writable;
-  const writer = writable.getWriter();
+  const writer = datagramWriter(session);
   const reader = session.datagrams.readable.getReader();
   const send = () => writer.write(data).catch(() => {});
   send();
@@ -45,3 +45,6 @@ const exchange = async (session, data) => {
 const need = (feature, isThere) => {
   if (!isThere) throw new DOMException(feature, "MissingFeature");
 };
+// What a browser may fail to do at all: then it has never come, once the time that is allowed for it is over.
+const within = (promise) => Promise.race([
+  promise, new Promise((resolve) => { setTimeout(resolve, args.patience, "never"); })]);

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
-from firefox import Firefox
+import pages as page_server
+from firefox import SCRIPT_TIMEOUT, Firefox
+from pages import Pages
 from server import Server, binary
 
-SCRIPT_TIMEOUT = 20
+pytest_plugins = ["behaviours", "browser_table"]
 
 
 def missing(what: str, package: str | None = None) -> None:
@@ -93,6 +94,14 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
 
 
 @pytest.fixture(scope="session")
+def chromium_experimental(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    chrome = launch_chromium(
+        tmp_path_factory.mktemp("experimental"), "--enable-experimental-web-platform-features")
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture(scope="session")
 def firefox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firefox]:
     program = Firefox.find()
     if program is None:
@@ -116,16 +125,23 @@ def browser(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
 
 Run = Callable[..., object]
 
-# The body of a test's script is an async function; what it returns or throws comes back here.
+# The body of a test's script is an async function of the page's own; what it returns or throws comes back here. Firefox
+# runs scripts like this one in a sandbox before the page, with globals that are gone when it has ended.
 _WRAPPER = """
 const [body, args, done] = arguments;
-const AsyncFunction = (async () => {}).constructor;
-new AsyncFunction("args", body)(args).then(
-  (value) => done({ value: value === undefined ? null : value }),
-  (error) => done({ error: `${error.name}: ${error.message}\\n${error.stack}` }));
+const run = (window.wrappedJSObject ?? window).eval(`(async (body, args) => {
+  const AsyncFunction = (async () => {}).constructor;
+  try {
+    const value = await new AsyncFunction("args", body)(JSON.parse(args));
+    return JSON.stringify({ value: value ?? null });
+  } catch ({ name, message, stack }) {
+    return JSON.stringify({ error: name + ": " + message + "\\\\n" + stack });
+  }
+})`);
+run(body, JSON.stringify(args)).then(done);
 """
 
-_PRELUDE = (Path(__file__).parent / "prelude.js").read_text()
+PRELUDE = (Path(__file__).parent / "prelude.js").read_text()
 
 
 @pytest.fixture
@@ -137,30 +153,18 @@ def run(browser: webdriver.Chrome, server: Server) -> Run:
 
 def run_script(browser: webdriver.Chrome, server: Server, body: str, **arguments: object) -> object:
     arguments |= {"base": server.https(""), "ws": server.ws(""), "hash": arguments.get("hash", server.sha256)}
-    outcome = browser.execute_async_script(_WRAPPER, _PRELUDE + body, arguments)
+    outcome = json.loads(browser.execute_async_script(_WRAPPER, PRELUDE + body, arguments))
     assert "error" not in outcome, outcome["error"]
     return outcome["value"]
 
 
+@pytest.fixture(scope="session")
+def pages() -> Iterator[Pages]:
+    with page_server.served() as served:
+        yield served
+
+
 @pytest.fixture
-def foreign_page() -> Iterator[str]:
+def foreign_page(pages: Pages) -> str:
     """A page on another host name than the server's: 127.0.0.1, where the server is asked as localhost."""
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = b"<!doctype html><title>elsewhere</title>"
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as http:
-        thread = threading.Thread(target=http.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{http.server_address[1]}/"
-        http.shutdown()
-        thread.join()
+    return pages.foreign

@@ -12,7 +12,19 @@ const open = async (path, options) => {
 };
 const bytes = (text) => new TextEncoder().encode(text);
 const text = (data) => new TextDecoder().decode(data);
-const readAll = async (readable) => new Uint8Array(await new Response(readable).arrayBuffer());
+// With a reader: Firefox's Response takes a stream that was reset for one that has ended.
+const readAll = async (readable) => {
+  const reader = readable.getReader();
+  const chunks = [];
+  for (let item = await reader.read(); !item.done; item = await reader.read()) chunks.push(item.value);
+  const all = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.length, 0));
+  let end = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, end);
+    end += chunk.length;
+  }
+  return all;
+};
 const next = async (streams) => {
   const reader = streams.getReader();
   const { value } = await reader.read();

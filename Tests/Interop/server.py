@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-READY_TIMEOUT = 20.0
-STOP_TIMEOUT = 15.0
+# Nets: what is waited for comes within a second, on a loaded machine later.
+READY_TIMEOUT = 60.0
+STOP_TIMEOUT = 60.0
 
 
 def binary() -> Path:
