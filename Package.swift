@@ -194,6 +194,8 @@ let package = Package(
             [
                 "WebSocket", "TLS", "Credentials", "HTTPSemantics", nioCore, nioPosix, httpTypes, logging,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOHTTP2", package: "swift-nio-http2"),
                 .product(name: "NIOWebSocket", package: "swift-nio"),
             ]
         ),

@@ -28,7 +28,7 @@ package protocol TunnelUser: AnyObject {
     /// Called when the request has been answered, before anything else.
     func begin(on tunnel: any Tunnel)
     func received(_ bytes: ByteBuffer)
-    /// Nothing more will come. This end's direction is still open.
+    /// Nothing more will come behind what was received. This end's direction is still open.
     func peerFinished()
     func writabilityChanged()
     /// The server shuts down: the user should come to an end.

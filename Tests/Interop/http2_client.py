@@ -123,8 +123,8 @@ class Client:
     async def drain(self) -> None:
         await self._writer.drain()
 
-    async def until(self, condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(TIMEOUT):
+    async def until(self, condition: Callable[[], object], patience: float | None = TIMEOUT) -> None:
+        async with asyncio.timeout(patience):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()
@@ -154,15 +154,18 @@ class Client:
         await self.until(lambda: ":status" in stream.fields or stream.reset is not None or self.is_closed)
         return stream
 
-    async def send(self, number: int, data: bytes, end: bool = False) -> None:
-        """Sends data as flow control allows."""
+    async def send(
+        self, number: int, data: bytes, end: bool = False, patience: float | None = TIMEOUT,
+    ) -> None:
+        """Sends data as flow control allows, for each part of which it waits no longer than it has patience."""
         rest = memoryview(data)
         while rest or end:
             window = self.http.local_flow_control_window(number)
             if rest and window <= 0:
                 await self.until(
                     lambda: self.is_closed or self.streams[number].reset is not None
-                    or self.http.local_flow_control_window(number) > 0)
+                    or self.http.local_flow_control_window(number) > 0,
+                    patience)
                 assert not self.is_closed and self.streams[number].reset is None
                 continue
             part = rest[: min(window, self.http.max_outbound_frame_size)]

@@ -36,7 +36,7 @@ def settings_frame(settings: dict[int, int] | list[tuple[int, int]]) -> bytes:
     return frame(SETTINGS, b"".join(varint(identifier) + varint(value) for identifier, value in pairs))
 
 
-def _prefixed(value: int, bits: int, first: int) -> bytes:
+def prefixed(value: int, bits: int, first: int) -> bytes:
     """An integer with a prefix (RFC 7541 § 5.1)."""
     limit = (1 << bits) - 1
     if value < limit:
@@ -53,7 +53,7 @@ def field_section(fields: Fields) -> bytes:
     """Only literal field lines with literal names (RFC 9204 § 4.5.6), in the order given."""
     lines = b"\x00\x00"
     for name, value in fields:
-        lines += _prefixed(len(name), 3, 0x20) + name.encode() + _prefixed(len(value), 7, 0) + value.encode()
+        lines += prefixed(len(name), 3, 0x20) + name.encode() + prefixed(len(value), 7, 0) + value.encode()
     return lines
 
 

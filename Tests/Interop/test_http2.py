@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 
 import pytest
 from h2.errors import ErrorCodes
 
-from http2_client import TIMEOUT, Client, Field, client, tls
+from http2_client import TIMEOUT, Field, client, tls
+from raw_http3 import prefixed
 from server import Server
 from test_http3 import TRANSPORT_FIELDS, http1, lab_files
 from test_memory import resident
@@ -177,6 +179,11 @@ def rapid_reset(count: int) -> bytes:
         frame(HEADERS, 5, 2 * n + 1, GET) + frame(RST_STREAM, 0, 2 * n + 1, cancel) for n in range(count))
 
 
+def literal(name: str, value: str) -> bytes:
+    """A field that is not to be indexed (RFC 7541 § 6.2.2)."""
+    return b"\x00" + prefixed(len(name), 7, 0) + name.encode() + prefixed(len(value), 7, 0) + value.encode()
+
+
 FLOODS = [
     pytest.param(rapid_reset(20_000), ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2023-44487: rapid reset"),
     pytest.param(frame(PING, 0, 0, bytes(8)) * 20_000, ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2019-9512: pings"),
@@ -240,6 +247,39 @@ def test_what_concerns_a_whole_connection_ends_it_and_no_other(own_server: Serve
                 assert came is None or code is None or came == code
                 assert (await other.request("GET", "/healthz")).body == b"ok"
             assert resident(own_server) - before < 16 << 10
+
+    asyncio.run(main())
+
+
+def test_a_client_that_asks_and_does_not_read_is_not_read_either(own_server: Server) -> None:
+    """Header sections are under no flow control (RFC 9113 § 5.2.1), so that TCP's must hold."""
+    count, size = 10_000, 4000
+    with socket.socket() as plain:
+        # Before the connection, which decides on the window.
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 << 10)
+        plain.settimeout(TIMEOUT)
+        plain.connect(("127.0.0.1", own_server.port))
+        with tls("h2").wrap_socket(plain) as connection:
+            before = resident(own_server)
+            connection.sendall(PREFACE)
+            connection.settimeout(3)
+            sent = 0
+            try:
+                for number in range(count):
+                    # A page's question comes back in the answer.
+                    fields = [("origin", "https://localhost"), ("access-control-request-method", "GET"),
+                        ("access-control-request-headers", f"{number:08}" + "x" * size)]
+                    head = b"\x02\x07OPTIONS\x87\x84\x41\x09localhost" + b"".join(literal(*item) for item in fields)
+                    connection.sendall(frame(HEADERS, 5, 2 * number + 1, head))
+                    sent = number
+            except TimeoutError:
+                pass
+            assert 0 < sent < count // 2, sent
+            assert resident(own_server) - before < 24 << 10
+
+    async def main() -> None:
+        async with client(own_server) as other:
+            assert (await other.request("GET", "/healthz")).body == b"ok"
 
     asyncio.run(main())
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import http2_client
+import http3_client
 from http3_client import TIMEOUT, Answer, client, echo
 from server import Server
 
@@ -70,6 +72,26 @@ def test_what_is_not_there_is_404_and_other_methods_are_405_with_allow(server: S
                 assert (expected.status, expected.fields["allow"]) == (405, "GET, HEAD")
 
     asyncio.run(main())
+
+
+TRAVERSALS = [
+    "/lab/../index.html", "/lab/%2e%2e/Package.swift", "/lab/..%2f..%2fPackage.swift", "/lab/%2E%2E%5C..%5CPackage.swift",
+    "/lab//etc/passwd", "/lab/../../../../../../../../etc/passwd", "/lab/%252e%252e/index.html", "/lab/index.html%00.js",
+    "/../index.html", "//lab/index.html", "/lab/./index.html", "/lab/index.html/", "/.", "/..", "/lab/..",
+]
+
+
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/2", "HTTP/3"])
+def test_no_path_leads_out_of_the_lab_s_folder(server: Server, version: str) -> None:
+    """RFC 9110 § 17.3: what is served is a table, over every version."""
+    async def statuses() -> list[int]:
+        if version == "HTTP/1.1":
+            return [http1(server, "GET", path).status for path in TRAVERSALS]
+        module = http2_client if version == "HTTP/2" else http3_client
+        async with module.client(server) as protocol:
+            return [(await protocol.request("GET", path)).status for path in TRAVERSALS]
+
+    assert asyncio.run(statuses()) == [404] * len(TRAVERSALS)
 
 
 @pytest.mark.parametrize("tls", [True, False])

@@ -126,11 +126,15 @@ struct HTTP2Tests {
         }
     }
 
-    @Test("RFC 9113 § 6.8: a shutdown excludes no request until the peer knows of it, and waits for sessions")
+    @Test(
+        "RFC 9113 § 6.8, § 8.7: a shutdown loses no request without saying that it may be repeated, and waits for sessions"
+    )
     func shutdown() async throws {
         try await TestServer.run(.tls) { server in
             let raw = try await Self.connect(server)
-            raw.send(Self.frame(1, 4, 1, Self.connect))
+            // RFC 8441 § 3: not before the setting is known.
+            _ = try await Self.next(4, raw)
+            raw.send(Self.frame(4, 1, 0) + Self.frame(1, 4, 1, Self.connect))
             let answer = try await Self.next(1, raw)
             #expect(answer.stream == 1 && answer.payload.first == 0x88)  // :status 200
             server.server.beginGracefulShutdown()
@@ -145,9 +149,11 @@ struct HTTP2Tests {
             #expect(close.payload.prefix(1) == [0x88] && close.payload[2..<4] == [0x03, 0xe9])
             #expect(goaway.end == (0x7fff_ffff, 0))
             raw.send(Self.frame(1, 5, 3, Self.get))
-            #expect(try await Self.next(1, raw).stream == 3)
+            let refusal = try await Self.next(3, raw)
+            // REFUSED_STREAM.
+            #expect(refusal.stream == 3 && refusal.payload == [0, 0, 0, 7])
             raw.send(Self.frame(6, 1, 0, ping.payload))
-            #expect(try await Self.next(7, raw).end == (3, 0))
+            #expect(try await Self.next(7, raw).end == (1, 0))
             raw.send(Self.frame(0, 1, 1, RawConnection.frame(0x88, [0x03, 0xe9])))
             _ = try await raw.readToEnd()
         }

@@ -4,8 +4,9 @@ import NIOHTTP2
 
 /// The life of a connection of HTTP/2: it ends when it is idle, when the server shuts down, or when the peer breaks a
 /// rule that concerns all its streams.
-final class HTTP2ConnectionHandler: ChannelInboundHandler {
+final class HTTP2ConnectionHandler: ChannelDuplexHandler {
     typealias InboundIn = HTTP2Frame
+    typealias OutboundIn = HTTP2Frame
     typealias OutboundOut = HTTP2Frame
 
     private enum State {
@@ -22,6 +23,8 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
     private var streamCount = 0
     /// The latest that the peer has opened.
     private var lastStream = HTTP2StreamID.rootStream
+    /// A read that waits for the peer to read.
+    private var owesRead = false
     private var context: ChannelHandlerContext?
     private var timer: DeadlineTimer?
 
@@ -44,6 +47,25 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         case .open, .announced, .draining: self.end()
         case .closing: self.context?.abort()
         }
+    }
+
+    // MARK: Back pressure
+
+    /// Header sections are under no flow control: a peer that asks and does not read is not read either.
+    func read(context: ChannelHandlerContext) {
+        if context.channel.isWritable {
+            context.read()
+        } else {
+            self.owesRead = true
+        }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if self.owesRead && context.channel.isWritable {
+            self.owesRead = false
+            context.read()
+        }
+        context.fireChannelWritabilityChanged()
     }
 
     // MARK: Streams
@@ -89,7 +111,8 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         context.fireUserInboundEventTriggered(event)
     }
 
-    /// Requests that are on their way are still answered: the first GOAWAY excludes none (RFC 9113 § 6.8).
+    /// The first GOAWAY excludes no stream (RFC 9113 § 6.8): NIOHTTP2 refuses a request that comes all the same with
+    /// REFUSED_STREAM, which says that it may be made again (§ 8.7), until the last one is known.
     private func announceEnd(_ context: ChannelHandlerContext) {
         guard self.streamCount > 0 else { return self.end() }
         let data = HTTP2PingData(withInteger: .random(in: .min ... .max))

@@ -19,6 +19,7 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
     private var credit = HTTP2Limits.tunnelWindow - HTTP2Limits.initialStreamWindow
     private var isDelivering = false
     private var isReceived: Bool
+    private var hasToldEnd = false
     private var isFinished = false
     /// Set while the handler is in a pipeline.
     private var context: ChannelHandlerContext?
@@ -90,11 +91,10 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
             self.credit += bytes.readableBytes
             self.user.received(bytes)
         }
-        if self.isReceived {
-            if self.inbox.isEmpty { self.user.peerFinished() }
-        } else {
-            self.returnCredit()
-        }
+        guard self.isReceived else { return self.returnCredit() }
+        guard self.inbox.isEmpty, !self.hasToldEnd else { return }
+        self.hasToldEnd = true
+        self.user.peerFinished()
     }
 
     private func returnCredit() {

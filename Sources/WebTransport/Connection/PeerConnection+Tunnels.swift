@@ -48,6 +48,7 @@ final class RequestTunnel: Tunnel {
     private var inbox = TunnelInbox()
     private var isDelivering = false
     private var hasPeerFinished = false
+    private var hasToldEnd = false
     private var isClosed = false
     private(set) var isWritable = true
 
@@ -79,8 +80,10 @@ final class RequestTunnel: Tunnel {
             self.connection.quic.consumed(bytes.readableBytes, of: self.id)
             self.user.received(bytes)
         }
-        if self.hasPeerFinished, !self.isClosed, self.inbox.isEmpty { self.user.peerFinished() }
         self.connection.markDirty()
+        guard self.hasPeerFinished, !self.hasToldEnd, !self.isClosed, self.inbox.isEmpty else { return }
+        self.hasToldEnd = true
+        self.user.peerFinished()
     }
 
     // MARK: Sending
