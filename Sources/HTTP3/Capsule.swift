@@ -12,6 +12,18 @@ package struct CapsuleType: Hashable, Sendable {
     package static var closeSession: Self { Self(rawValue: 0x2843) }
     /// WT_DRAIN_SESSION (draft-ietf-webtrans-http3 § 4.7).
     package static var drainSession: Self { Self(rawValue: 0x78ae) }
+    /// WT_MAX_DATA (draft-ietf-webtrans-http3 § 5.6.4).
+    package static var maxData: Self { Self(rawValue: 0x190b_4d3d) }
+    /// WT_MAX_STREAMS for bidirectional streams (draft-ietf-webtrans-http3 § 5.6.2).
+    package static var maxStreamsBidirectional: Self { Self(rawValue: 0x190b_4d3f) }
+    /// WT_MAX_STREAMS for unidirectional streams.
+    package static var maxStreamsUnidirectional: Self { Self(rawValue: 0x190b_4d40) }
+    /// WT_DATA_BLOCKED (draft-ietf-webtrans-http3 § 5.6.5).
+    package static var dataBlocked: Self { Self(rawValue: 0x190b_4d41) }
+    /// WT_STREAMS_BLOCKED for bidirectional streams (draft-ietf-webtrans-http3 § 5.6.3).
+    package static var streamsBlockedBidirectional: Self { Self(rawValue: 0x190b_4d43) }
+    /// WT_STREAMS_BLOCKED for unidirectional streams.
+    package static var streamsBlockedUnidirectional: Self { Self(rawValue: 0x190b_4d44) }
     /// WT_MAX_STREAM_DATA: only for WebTransport over HTTP/2, whose streams are capsules.
     package static var maxStreamData: Self { Self(rawValue: 0x190b_4d3e) }
     /// WT_STREAM_DATA_BLOCKED: as above.

@@ -19,14 +19,6 @@ package struct Setting: Hashable, Sendable {
         package static var h3Datagram: Self { Self(rawValue: 0x33) }
         /// Those that are on or off.
         static let switches: Set<Self> = [.enableConnectProtocol, .h3Datagram]
-        /// SETTINGS_ENABLE_WEBTRANSPORT (draft-ietf-webtrans-http3-02 § 3.1): Chromium and Firefox.
-        package static var enableWebTransportDraft02: Self { Self(rawValue: 0x2b60_3742) }
-        /// WEBTRANSPORT_MAX_SESSIONS (draft-07 § 3.1): Safari.
-        package static var webTransportMaxSessionsDraft07: Self { Self(rawValue: 0xc671_706a) }
-        /// SETTINGS_WT_MAX_SESSIONS (draft-13 § 3.1): Safari.
-        package static var webTransportMaxSessionsDraft13: Self { Self(rawValue: 0x14e9_cd29) }
-        /// SETTINGS_WT_ENABLED (draft-15 § 3.1).
-        package static var webTransportEnabledDraft15: Self { Self(rawValue: 0x2c7c_f000) }
     }
 
     package var identifier: Identifier

@@ -71,8 +71,8 @@ extension Connection {
             Connection.from(userData).acknowledged(StreamID(rawValue: id), upTo: offset + count)
             return 0
         }
-        callbacks.stream_reset = { _, id, _, code, userData, _ in
-            Connection.from(userData).streamReset(StreamID(rawValue: id), code: code)
+        callbacks.stream_reset = { _, id, finalSize, code, userData, _ in
+            Connection.from(userData).streamReset(StreamID(rawValue: id), code: code, finalSize: finalSize)
             return 0
         }
         callbacks.stream_close = { _, flags, id, code, userData, _ in

@@ -179,20 +179,21 @@ extension Connection {
         return data
     }
 
-    func streamReset(_ id: StreamID, code: UInt64) {
-        self.events.append(.streamReset(id, code: code))
+    func streamReset(_ id: StreamID, code: UInt64, finalSize: UInt64) {
+        self.events.append(.streamReset(id, code: code, finalSize: finalSize))
         self.receivingEnded(id)
     }
 
     func streamClosed(_ id: StreamID, code: UInt64?) {
-        if let stream = self.streams.removeValue(forKey: id) {
+        let stream = self.streams.removeValue(forKey: id)
+        if let stream {
             if let code, stream.isStoppedByPeer { self.events.append(.stopSending(id, code: code)) }
             stream.fin = .reset
             self.heldByteCount -= stream.buffer.heldByteCount
             self.unacknowledgedByteCount -= stream.buffer.unacknowledgedByteCount
             self.removeFromQueues(stream)
         }
-        self.events.append(.streamClosed(id))
+        self.events.append(.streamClosed(id, sentByteCount: stream?.buffer.sentOffset ?? 0))
     }
 
     /// Stands in for the `stream_close` that the older library generation does not deliver.

@@ -11,15 +11,17 @@ package enum ConnectionEvent {
     /// The TLS handshake is complete and, for a client, the server's certificate is accepted.
     case handshakeCompleted
     case streamData(StreamID, ByteBuffer, isFinal: Bool)
-    /// The peer gave up sending (RESET_STREAM).
-    case streamReset(StreamID, code: UInt64)
+    /// The peer gave up sending (RESET_STREAM). The final size is the number of bytes that it has sent, arrived or not
+    /// (RFC 9000 § 4.5). It comes also for a stream that this end has asked the peer to stop.
+    case streamReset(StreamID, code: UInt64, finalSize: UInt64)
     /// The peer gave up receiving (STOP_SENDING); the stream was reset with its code in answer (RFC 9000 § 3.5).
     ///
     /// The library does not report the frame. It shows when the stream closes, with its code; and before that, when more
     /// is to be sent on a bidirectional one, without it.
     case stopSending(StreamID, code: UInt64?)
-    /// Both directions have ended and all was acknowledged; the ID means nothing any more.
-    case streamClosed(StreamID)
+    /// Both directions have ended and all was acknowledged; the ID means nothing any more. `sentByteCount` is the final
+    /// size of what this end has sent.
+    case streamClosed(StreamID, sentByteCount: UInt64)
     /// The peer acknowledged data of a stream.
     case acknowledged(StreamID)
     /// The peer allows more streams to be opened.

@@ -8,4 +8,7 @@ enum LoggingKeys {
     static let session = "session"
     static let reason = "reason"
     static let status = "status"
+    static let settings = "settings"
+    static let dialect = "dialect"
+    static let sessions = "sessions"
 }

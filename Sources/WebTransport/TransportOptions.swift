@@ -1,5 +1,6 @@
 public import NIOCore
 import QUIC
+import WebTransportCore
 
 /// How connections behave below HTTP/3.
 public struct TransportOptions: Sendable {
@@ -17,6 +18,12 @@ public struct TransportOptions: Sendable {
     /// On, since such a request changes nothing, and a page that returns is served one round trip sooner. Turn it off where
     /// a resource handler has effects: who holds up a client's packets chooses when they arrive (RFC 9001 § 9.2).
     public var earlyData = true
+    /// Sessions that may share a connection at one time, at most 16, where the peer wants it too.
+    ///
+    /// With more than 1 this end keeps limits for each session (draft-ietf-webtrans-http3 § 5), so that one whose application
+    /// does not read leaves the others theirs. No browser shares connections, and Safari is reported not to bear the limits
+    /// in SETTINGS: it is for clients that are known.
+    public var maxSessionsPerConnection = 1
     /// A directory for one qlog file a connection (JSON text sequences); nil writes none.
     public var qlogDirectory: String?
 
@@ -32,7 +39,10 @@ public struct TransportOptions: Sendable {
         var configuration = TransportConfiguration()
         configuration.idleTimeout = self.idleTimeout
         configuration.keepAlive = self.keepAlive
-        configuration.maxStreams = UInt64(self.maxStreams)
+        configuration.maxStreams = max(UInt64(self.maxStreams), Self.leastStreamsOfSession * self.shares)
+        if self.sessions > 1 {
+            configuration.maxConnectionData = max(configuration.maxConnectionData, Self.dataOfSession * self.shares)
+        }
         configuration.congestionControl =
             switch self.congestionControl {
             case .cubic: .cubic
@@ -44,5 +54,31 @@ public struct TransportOptions: Sendable {
             }
         }
         return configuration
+    }
+
+    /// As many as a connection remembers when they have ended, so that their late streams are known as such.
+    package static let mostSessionsPerConnection = PeerConnection.rememberedSessions
+    /// Bytes that a session may receive unread: those of one stream at its beginning. They carry 100 Mbit/s over 160 ms.
+    private static let dataOfSession: UInt64 = 2 << 20
+    /// Streams of each kind that a session may have at least.
+    private static let leastStreamsOfSession: UInt64 = 16
+
+    private var sessions: Int { min(max(1, self.maxSessionsPerConnection), Self.mostSessionsPerConnection) }
+
+    /// What a connection allows is enough for all sessions together, and for one share more: requests, and streams whose
+    /// session is not known yet.
+    private var shares: UInt64 { UInt64(self.sessions) + 1 }
+
+    var offer: WebTransportOffer {
+        guard self.sessions > 1 else { return .oneSession }
+        let streams = max(UInt64(self.maxStreams) / self.shares, Self.leastStreamsOfSession)
+        return .severalSessions(
+            self.sessions,
+            limits: SessionLimits(
+                data: Self.dataOfSession,
+                bidirectionalStreams: streams,
+                unidirectionalStreams: streams
+            )
+        )
     }
 }

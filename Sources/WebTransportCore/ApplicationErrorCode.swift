@@ -26,4 +26,8 @@ package enum WebTransportErrorCode {
     package static let bufferedStreamRejected: UInt64 = 0x3994_bd84
     /// WT_SESSION_GONE: the session of the stream has ended.
     package static let sessionGone: UInt64 = 0x170d_7b68
+    /// WT_FLOW_CONTROL_ERROR: the peer broke a limit of the session, or a rule for limits.
+    package static let flowControlError: UInt64 = 0x045d_4487
+    /// WT_ALPN_ERROR: the server chose an application protocol that the client had not offered.
+    package static let alpnError: UInt64 = 0x0817_b3dd
 }

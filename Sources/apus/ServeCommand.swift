@@ -69,6 +69,14 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Sessions of each transport at one time; further ones are refused.", valueName: "n"))
     var maxSessions = 10_000
 
+    @Option(
+        help: ArgumentHelp(
+            "WebTransport sessions that may share a QUIC connection, for clients that can; browsers cannot.",
+            valueName: "n"
+        )
+    )
+    var sessionsPerConnection = 1
+
     @Option(help: ArgumentHelp("The largest WebSocket message, in bytes.", valueName: "n"))
     var maxMessageSize = 1 << 20
 
@@ -119,6 +127,11 @@ struct ServeCommand: AsyncParsableCommand {
         }
         guard (1...1_000_000).contains(self.maxSessions) else {
             throw ValidationError("--max-sessions must be between 1 and 1000000.")
+        }
+        guard (1...TransportOptions.mostSessionsPerConnection).contains(self.sessionsPerConnection) else {
+            throw ValidationError(
+                "--sessions-per-connection must be between 1 and \(TransportOptions.mostSessionsPerConnection)."
+            )
         }
         guard (125...(1 << 30)).contains(self.maxMessageSize) else {
             throw ValidationError("--max-message-size must be between 125 and 1073741824.")
@@ -206,6 +219,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.maxMessageSize = self.maxMessageSize
         configuration.compressesWebSockets = self.compression
         configuration.transport.idleTimeout = self.idleTimeout.amount
+        configuration.transport.maxSessionsPerConnection = self.sessionsPerConnection
         configuration.transport.congestionControl = self.congestionControl
         configuration.transport.earlyData = self.earlyData == .on
         configuration.transport.qlogDirectory = self.qlog

@@ -32,7 +32,7 @@ struct HTTP3ConnectionTests {
         }
         #expect(Set(settings.map(\.identifier)).count == settings.count)
         // WT_ENABLED would promise RESET_STREAM_AT.
-        #expect(!settings.contains { $0.identifier == .webTransportEnabledDraft15 })
+        #expect(!settings.contains { $0.identifier == .init(rawValue: 0x2c7c_f000) })
     }
 
     @Test("A GET and its answer with a body arrive whole (RFC 9114 § 4.1)", arguments: chunkSizes)

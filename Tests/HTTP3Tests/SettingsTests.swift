@@ -6,8 +6,8 @@ import Testing
 @Suite("SETTINGS, spliced and read")
 struct SettingsTests {
     private static let additional = [
-        Setting(.enableConnectProtocol, 1), Setting(.h3Datagram, 1), Setting(.enableWebTransportDraft02, 1),
-        Setting(.webTransportMaxSessionsDraft07, 1), Setting(.webTransportMaxSessionsDraft13, 1),
+        Setting(.enableConnectProtocol, 1), Setting(.h3Datagram, 1), Setting(.init(rawValue: 0x2b60_3742), 1),
+        Setting(.init(rawValue: 0xc671_706a), 1), Setting(.init(rawValue: 0x14e9_cd29), 1),
     ]
 
     /// The bytes of a control stream whose first frame holds these settings.

@@ -11,7 +11,8 @@ from aioquic.asyncio import QuicConnectionProtocol, serve
 from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import DataReceived, DatagramReceived, HeadersReceived, WebTransportStreamDataReceived
 from aioquic.quic.configuration import QuicConfiguration
-from aioquic.quic.events import ProtocolNegotiated, QuicEvent
+from aioquic.quic.connection import QuicConnection
+from aioquic.quic.events import ConnectionTerminated, ProtocolNegotiated, QuicEvent, StreamReset
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,10 +23,24 @@ from http3_client import Answer, capsule
 WT_CLOSE_SESSION = 0x2843
 
 
+class HTTP3(H3Connection):
+    """With SETTINGS of one's choice; aioquic knows draft-02 only."""
+
+    def __init__(self, quic: QuicConnection, settings: dict[int, int] | None, enable_webtransport: bool) -> None:
+        self._chosen = settings
+        super().__init__(quic, enable_webtransport=enable_webtransport)
+
+    def _get_local_settings(self) -> dict[int, int]:
+        return super()._get_local_settings() if self._chosen is None else self._chosen
+
+
 class Peer(QuicConnectionProtocol):
     """Accepts every session, plays a part in it, and keeps what arrives."""
 
     speaks_webtransport = True
+    settings: dict[int, int] | None = None
+    # Of the response, beside its status.
+    fields: list[tuple[bytes, bytes]] = []
     plays: Callable[[Peer, int], Awaitable[None]] | None = None
     # The one connection of a test.
     current: Peer | None = None
@@ -40,17 +55,24 @@ class Peer(QuicConnectionProtocol):
         self.streams: dict[int, bytes] = {}
         self.finished: set[int] = set()
         self.datagrams, self.has_datagram = [], asyncio.Event()
+        self.resets: dict[int, int] = {}
+        self.close_code: int | None = None
         self._part: asyncio.Task | None = None
 
     def quic_event_received(self, event: QuicEvent) -> None:
         if isinstance(event, ProtocolNegotiated):
-            self.http = H3Connection(self._quic, enable_webtransport=self.speaks_webtransport)
+            self.http = HTTP3(self._quic, self.settings, self.speaks_webtransport)
+        if isinstance(event, StreamReset):
+            self.resets[event.stream_id] = event.error_code
+        if isinstance(event, ConnectionTerminated):
+            self.close_code = event.error_code
         for item in self.http.handle_event(event) if self.http else ():
             match item:
                 case HeadersReceived():
                     self.request = dict(item.headers)
                     status = self.status
-                    self.http.send_headers(item.stream_id, [(b":status", b"%d" % status)], end_stream=status != 200)
+                    fields = [(b":status", b"%d" % status), *self.fields]
+                    self.http.send_headers(item.stream_id, fields, end_stream=status != 200)
                     self.transmit()
                     if status == 200 and type(self).plays is not None:
                         self._part = asyncio.ensure_future(type(self).plays(self, item.stream_id))

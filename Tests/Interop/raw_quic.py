@@ -311,6 +311,10 @@ class Peer:
         self.quic._get_or_create_stream_for_send(stream)
         return stream
 
+    def is_acknowledged(self, stream: int) -> bool:
+        """Whether the server has all that was sent on the stream."""
+        return not self.quic._streams[stream].sender._buffer
+
     # Outcomes
 
     def settle(self) -> bool:

@@ -111,6 +111,32 @@ def test_early_streams_of_a_refused_session_are_aborted(server: Server) -> None:
         expect(f"{DRAFT} § 6", "a stream of a refused session", aborted, peer.stream_outcome(late))
 
 
+def test_early_streams_of_a_malformed_request_are_aborted(server: Server) -> None:
+    """draft-ietf-webtrans-http3 § 4.6, RFC 9114 § 4.1.2 [5, 17]: there will be no session"""
+    with HTTP3Peer(server) as peer:
+        session = peer.new_stream()
+        stream = peer.wt_stream(session, b"early")
+        peer.settle()
+        peer.send(session, headers([*connect(), (":path", "/twice")]))
+        expect("RFC 9114 § 4.3", "CONNECT with :path twice", stream_error("H3_MESSAGE_ERROR"), peer.answer(session))
+        aborted = OneOf(SESSION_GONE, BUFFERED_STREAM_REJECTED)
+        expect(f"{DRAFT} § 4.6", "a stream, then a malformed CONNECT", aborted, peer.stream_outcome(stream))
+        late = peer.wt_stream(session, b"late")
+        expect(f"{DRAFT} § 4.6", "a stream of a malformed request", aborted, peer.stream_outcome(late))
+
+
+def test_streams_of_a_request_that_is_none_for_a_session_are_aborted(server: Server) -> None:
+    """draft-ietf-webtrans-http3 § 4.6 [17]: they do not take the room of others until the connection ends"""
+    with HTTP3Peer(server) as peer:
+        request = peer.new_stream()
+        stream = peer.wt_stream(request, b"early")
+        peer.settle()
+        peer.send(request, headers(get()), end=True)
+        expect(f"{DRAFT} § 4.6", "GET", 200, peer.answer(request))
+        expect(f"{DRAFT} § 4.6", "a stream, then GET", OneOf(SESSION_GONE, BUFFERED_STREAM_REJECTED),
+               peer.stream_outcome(stream))
+
+
 def test_the_servers_streams_name_their_session(server: Server) -> None:
     """draft-ietf-webtrans-http3 § 4.2, § 4.3 [14]: more than the 128 that the client allows at first"""
     count = 200

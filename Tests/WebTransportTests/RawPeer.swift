@@ -101,7 +101,7 @@ final class RawPeer: ChannelInboundHandler {
             )
             self.http3 = try HTTP3Connection(
                 isServer: false,
-                additionalSettings: [Setting(.h3Datagram, 1), Setting(.enableWebTransportDraft02, 1)]
+                additionalSettings: [Setting(.h3Datagram, 1), Setting(.init(rawValue: 0x2b60_3742), 1)]
             )
             self.quic = try self.endpoint.connect(path: path, configuration: self.configuration, at: .now())
         } catch {
@@ -172,7 +172,7 @@ final class RawPeer: ChannelInboundHandler {
                 while let event = self.http3.nextEvent() {
                     if case .response(let id, let response) = event { self.responses[id] = response }
                 }
-            case .streamReset(let id, let code):
+            case .streamReset(let id, let code, _):
                 self.resets[id.rawValue] = code
             case .stopSending(let id, let code):
                 if let code { self.stops[id.rawValue] = code }

@@ -9,7 +9,8 @@ import WebTransportCore
 
 /// A WebTransport client (draft-ietf-webtrans-http3). Each session has a QUIC connection of its own, as in browsers.
 ///
-/// `withSession` is for one session; `bind` makes a client whose sessions share one UDP socket.
+/// `withSession` is for one session; `bind` makes a client whose sessions share one UDP socket, and connections too where
+/// `TransportOptions.maxSessionsPerConnection` and the server allow it.
 public final class WebTransportClient: Sendable {
     /// How a client behaves.
     public struct Configuration: Sendable {
@@ -98,6 +99,9 @@ public final class WebTransportClient: Sendable {
     private static let settlingTime = TimeAmount.seconds(1)
 
     /// Opens a session. Close it, or the client, in the end.
+    ///
+    /// It shares the connection of an open session to the same server when that has room. A session that is still being
+    /// opened shares nothing yet.
     public func connect(
         to url: String,
         fields: HTTPFields = [:],
@@ -112,16 +116,15 @@ public final class WebTransportClient: Sendable {
             path: target.path,
             headerFields: fields
         )
-        request.extendedConnectProtocol = Negotiation.clientProtocol
-        request.headerFields[.webTransportDraft02] = "1"
         if !subprotocols.isEmpty {
             request.headerFields[.webTransportAvailableProtocols] =
                 subprotocols.map(ProtocolNames.serialize).joined(separator: ", ")
         }
-        let head = request
-        return try await self.open(to: address, serverName: target.host, isEarly: false) { promise in
-            let request = ClientRequest(head: head, promise: promise)
-            return (.client(request), request.fail)
+        do {
+            return try await self.openSession(request, to: address, serverName: target.host, shared: true)
+        } catch let error as WebTransportError where error.isOfUnprocessedRequest {
+            // RFC 9114 § 4.1.1: the server has done nothing with it. Another connection may have room.
+            return try await self.openSession(request, to: address, serverName: target.host, shared: false)
         }
     }
 
@@ -190,6 +193,72 @@ public final class WebTransportClient: Sendable {
             try await promise.futureResult.get()
         } onCancel: {
             promise.fail(CancellationError())
+        }
+    }
+
+    /// Opens a session, on a connection that there is when it may be shared.
+    private func openSession(
+        _ request: HTTPRequest,
+        to address: SocketAddress,
+        serverName: String,
+        shared isShared: Bool
+    ) async throws -> WebTransportSession {
+        let (endpoint, configuration, isIPv6) = (self.endpoint, self.configuration, self.isIPv6)
+        let loop = endpoint.eventLoop
+        let promise = loop.makePromise(of: WebTransportSession.self)
+        loop.execute {
+            do {
+                guard let remote = NetworkAddress(isIPv6 ? try address.mappedToIPv6() : address) else {
+                    throw WebTransportError(.invalidURL, "\(address) is not an IP address")
+                }
+                let server = ClientRequests.ServerName(address: remote, name: serverName)
+                let request = ClientRequest(head: request, promise: promise)
+                let shared = isShared ? endpoint.value.allConnections.first { $0.takesSession(with: server) } : nil
+                let connection = try shared ?? Self.dial(server, for: request, on: endpoint.value, configuration)
+                shared?.open(request)
+                let bound = NIOLoopBound((request, connection), eventLoop: loop)
+                let timeout = loop.scheduleTask(in: configuration.connectTimeout) {
+                    bound.value.0.fail(.connectTimedOut(address, after: configuration.connectTimeout))
+                }
+                promise.futureResult.whenComplete { result in
+                    timeout.cancel()
+                    if case .failure = result { bound.value.1.cancel(bound.value.0) }
+                }
+            } catch {
+                promise.fail(error)
+            }
+        }
+        return try await withTaskCancellationHandler {
+            try await promise.futureResult.get()
+        } onCancel: {
+            promise.fail(CancellationError())
+        }
+    }
+
+    private static func dial(
+        _ server: ClientRequests.ServerName,
+        for request: ClientRequest,
+        on endpoint: UDPEndpoint,
+        _ configuration: Configuration
+    ) throws -> PeerConnection {
+        var client = ClientConfiguration(
+            transport: configuration.transport.quic,
+            credentials: configuration.credentials,
+            serverName: server.name,
+            applicationProtocols: ["h3"]
+        )
+        client.resumption = configuration.resumption
+        let requests = ClientRequests(to: server, offering: configuration.transport.offer, first: request)
+        return try endpoint.connect(to: server.address, configuration: client) {
+            PeerConnection(quic: $0, endpoint: $1, role: .client(requests))
+        }
+    }
+
+    /// QUIC connections that the client keeps.
+    var connectionCount: Int {
+        get async throws {
+            let endpoint = self.endpoint
+            return try await endpoint.eventLoop.submit { endpoint.value.connectionCount }.get()
         }
     }
 

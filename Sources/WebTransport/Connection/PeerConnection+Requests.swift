@@ -21,7 +21,7 @@ extension PeerConnection {
         case .response(let streamID, let response):
             switch self.role {
             case .server: return
-            case .client(let request): self.responseReceived(streamID, response, to: request)
+            case .client(let requests): self.responseReceived(streamID, response, to: requests)
             case .fetching(let fetch): try self.responseReceived(streamID, response, to: fetch)
             }
         case .fieldsTooLarge(let streamID):
@@ -30,9 +30,10 @@ extension PeerConnection {
             switch self.role {
             case .server:
                 try self.respond(HTTPResponse(status: .requestHeaderFieldsTooLarge), on: streamID)
-            case .client(let request):
+            case .client(let requests):
                 self.abortRequest(streamID, code: .excessiveLoad)
-                request.fail(error)
+                requests.answered(streamID)?.fail(error)
+                self.sessions[streamID]?.abandon()
             case .fetching(let fetch):
                 self.abortRequest(streamID, code: .excessiveLoad)
                 fetch.fail(error)
@@ -55,9 +56,12 @@ extension PeerConnection {
             if case .fetching(let fetch) = self.role { fetch.ended(streamID, self.quic) }
         case .resetDemanded(let streamID, let code):
             self.quic.reset(StreamID(rawValue: streamID), code: code)
+            // A malformed request begins no session.
+            if self.sessions[streamID] == nil, self.settling[streamID] == nil { self.refuseSession(streamID) }
         case .stopDemanded(let streamID, let code):
             self.quic.stopSending(StreamID(rawValue: streamID), code: code)
         case .goaway:
+            self.hasReceivedGoaway = true
             for session in self.sessions.values { session.drainReceived() }
         }
     }
@@ -80,26 +84,31 @@ extension PeerConnection {
     // MARK: Sessions of a server
 
     /// The peer's SETTINGS decide what may begin.
-    func peerSettingsMayHaveArrived() throws(HTTP3Error) {
-        guard let settings = self.peerSettings else { return }
+    func received(_ settings: SettingValues) throws(HTTP3Error) {
+        let role: Negotiation.Role = self.quic.isServer ? .server : .client
+        let terms = Negotiation(as: role, offering: self.offer, to: settings)
+        self.negotiated = (settings, terms)
+        self.logger.debug(
+            "settings received",
+            metadata: [
+                LoggingKeys.settings: "\(settings)",
+                LoggingKeys.dialect: "\(terms.dialect.map { "\($0)" } ?? "none")",
+                LoggingKeys.sessions: "\(terms.maxSessions)",
+            ]
+        )
         switch self.role {
         case .server:
             try self.resumeHeldRequests()
         case .fetching:
             break
-        case .client(let request):
-            if let why = Negotiation.reasonAgainstServer(settings: settings) {
-                request.fail(.notSupported(why))
-                self.close()
-            } else {
-                try self.submit(request)
-            }
+        case .client(let requests):
+            try self.serverSettingsReceived(settings, terms, requests)
         }
     }
 
     /// Whether requests for sessions are answered: the client has said what it speaks (draft-ietf-webtrans-http3 § 3.1),
     /// and its request is no replay of early data (draft-ietf-webtrans-http3 § 3.4; RFC 8470 § 5.1).
-    private var servesSessions: Bool { self.peerSettings != nil && !self.isHalfOpen }
+    private var servesSessions: Bool { self.negotiated != nil && !self.isHalfOpen }
 
     /// What the requests waited for may have come: they are taken as if they came now.
     func resumeHeldRequests() throws(HTTP3Error) {
@@ -129,16 +138,15 @@ extension PeerConnection {
             return
         }
         if let tunnels { return try self.openTunnel(streamID, request, tunnels) }
-        switch self.decide(on: request, context) {
+        guard let (settings, terms) = self.negotiated else { return }
+        switch self.decide(on: request, settings, terms, context) {
         case .reset(let code, let reason):
             self.logRefusal(of: request, status: nil, reason, context)
-            self.remember(endedSession: streamID)
-            self.rejectEarlyArrivals(of: streamID)
+            self.refuseSession(streamID)
             self.abortRequest(streamID, code: code)
         case .answer(.refuse(let status, let reason, let fields)):
             self.logRefusal(of: request, status: status, reason, context)
-            self.remember(endedSession: streamID)
-            self.rejectEarlyArrivals(of: streamID)
+            self.refuseSession(streamID)
             try self.respond(HTTPResponse(status: status, headerFields: fields), on: streamID)
         case .answer(.accept(let status, let chosen, let fields)):
             var response = HTTPResponse(status: status, headerFields: fields)
@@ -157,10 +165,16 @@ extension PeerConnection {
                 context.sessions.release()
                 throw error
             }
-            let session = SessionCore(id: streamID, request: request, connection: self)
+            let session = SessionCore(
+                id: streamID,
+                request: request,
+                connection: self,
+                limits: terms.flowControl
+            )
             self.sessions[streamID] = session
             self.hasCarriedSession = true
             session.established(response: response, subprotocol: subprotocol)
+            if terms.peerExpectsCredit { session.grantEverything() }
             self.updateReaping()
             self.deliverEarlyArrivals(to: session)
             if !context.offer(session.handle) { session.close(SessionClose()) }
@@ -221,8 +235,13 @@ extension PeerConnection {
         }
     }
 
-    private func decide(on request: HTTPRequest, _ context: ServerContext) -> Decision {
-        guard Negotiation.protocols.contains(request.extendedConnectProtocol ?? "") else {
+    private func decide(
+        on request: HTTPRequest,
+        _ settings: SettingValues,
+        _ terms: Negotiation,
+        _ context: ServerContext
+    ) -> Decision {
+        guard Negotiation.connectProtocols.contains(request.extendedConnectProtocol ?? "") else {
             // RFC 9220 § 3.
             return .refuse(.notImplemented, reason: "CONNECT for protocol \(request.extendedConnectProtocol ?? "none")")
         }
@@ -236,8 +255,7 @@ extension PeerConnection {
                 reason: "a request for a session that came as early data to a gateway"
             )
         }
-        let settings = self.peerSettings ?? [:]
-        if let why = Negotiation.reasonAgainstClient(settings: settings, takesDatagrams: self.quic.peerTakesDatagrams) {
+        if let why = Negotiation.reasonAgainstClient(settings, takesDatagrams: self.quic.peerTakesDatagrams) {
             return .reset(.messageError, reason: why)
         }
         do {
@@ -245,10 +263,10 @@ extension PeerConnection {
         } catch {
             return .refuse(.forbidden, reason: error.description)
         }
-        guard self.sessions.isEmpty else {
+        guard self.sessions.count < terms.maxSessions else {
             // draft-ietf-webtrans-http3 § 5.1: one at a time without session flow control. The code says that the
             // request may be made again, on another connection.
-            return .reset(.requestRejected, reason: "this connection already carries a session")
+            return .reset(.requestRejected, reason: "this connection has its \(terms.maxSessions) sessions already")
         }
         switch context.sessions.reserve() {
         case .draining:
@@ -268,35 +286,14 @@ extension PeerConnection {
         }
     }
 
-    // MARK: The session of a client
-
-    private func submit(_ request: ClientRequest) throws(HTTP3Error) {
-        guard !request.isSubmitted, let http3 = self.http3 else { return }
-        request.isSubmitted = true
-        do {
-            let id = try self.quic.openStream(.bidirectional)
-            try http3.submit(request.head, on: id.rawValue, isFinal: false)
-            self.sessions[id.rawValue] = SessionCore(id: id.rawValue, request: request.head, connection: self)
-            self.markDirty()
-        } catch let error as HTTP3Error {
-            throw error
-        } catch {
-            request.fail(.notSupported("the server does not allow a request stream"))
+    /// A request's stream was reset by the peer.
+    func requestReset(_ streamID: Int64, code: UInt64) {
+        if case .client(let requests) = self.role { requests.answered(streamID)?.fail(.reset(http3Code: code)) }
+        self.sessions[streamID]?.requestStreamReset(code: code)
+        if self.isHeld(streamID) {
+            self.forgetHeldRequest(streamID)
+            self.refuseSession(streamID)
         }
-    }
-
-    private func responseReceived(_ streamID: Int64, _ response: HTTPResponse, to request: ClientRequest) {
-        guard let session = self.sessions[streamID], !session.isEstablished else { return }
-        guard response.status.kind == .successful else {
-            session.abandon()
-            request.fail(.refused(response.status))
-            self.close()
-            return
-        }
-        let answered = response.headerFields[.webTransportProtocol].flatMap(ProtocolNames.parse(item:))
-        session.established(response: response, subprotocol: answered)
-        self.deliverEarlyArrivals(to: session)
-        request.succeed(session.handle)
     }
 }
 

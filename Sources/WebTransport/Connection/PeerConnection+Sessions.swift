@@ -1,6 +1,4 @@
-import DequeModule
 import HTTP3
-import LoopConcurrency
 import NIOCore
 import QUIC
 import WebTransportCore
@@ -12,22 +10,31 @@ extension PeerConnection {
         guard self.sessions.removeValue(forKey: session.id) != nil else { return }
         self.remember(endedSession: session.id)
         self.settling[session.id] = session
-        // Whoever waits to open a stream of it learns that it has ended.
-        self.wakeStreamWaiters(.bidirectional)
-        self.wakeStreamWaiters(.unidirectional)
-        if case .server(let context) = self.role { context.sessions.release() }
+        for opening in self.openings.remove(where: { $0.session === session }) {
+            opening.promise.fail(WebTransportError.sessionClosed)
+        }
+        switch self.role {
+        case .server(let context): context.sessions.release()
+        case .client(let requests): requests.answered(session.id)?.fail(.sessionClosed)
+        case .fetching: break
+        }
         self.updateReaping()
         self.markDirty()
     }
 
-    /// A session's CONNECT stream has closed, and nothing of the session is under way any more. A client's connection
-    /// has no further use.
+    /// A session's CONNECT stream has closed, and nothing of the session is under way any more.
     func settle(_ id: Int64) {
         guard let session = self.settling.removeValue(forKey: id) else { return }
         session.peerKnowsOfEnd()
         session.settled.succeed()
         self.noteSettled()
-        if case .client = self.role { self.close() }
+        self.closeIfUseless()
+    }
+
+    /// A client's connection without a session, and without hope of one, has no further use.
+    func closeIfUseless() {
+        guard case .client(let requests) = self.role, requests.isEmpty else { return }
+        if self.sessions.isEmpty, self.settling.isEmpty { self.close() }
     }
 
     /// Kept when no session is ending, no response is under way, and a connection for a resource is closed.
@@ -56,57 +63,58 @@ extension PeerConnection {
     }
 
     func reject(_ core: ReceiveStreamCore, code: UInt64) {
-        core.ended(.gone)
-        if let stream = self.incoming[core.id] { self.reject(stream, core.id, code: code) }
+        core.rejected()
+        if self.incoming[core.id] != nil { self.reject(core.id, code: code) }
     }
 
-    /// Opens a stream, or waits until the peer allows one.
-    func openStream(
-        _ direction: StreamDirection,
-        of session: SessionCore,
-        ticket: WaitTicket,
-        promise: EventLoopPromise<OpenedStream>
-    ) {
-        guard !ticket.isCancelled else {
-            promise.fail(CancellationError())
-            // Whoever comes next must not wait for a place that nobody takes.
-            self.wakeStreamWaiters(direction)
-            return
+    /// Opens a stream, or waits until the peer allows one, in the session and on the connection.
+    func openStream(_ opening: StreamOpening) {
+        if !self.tryToOpenStream(opening) { self.openings.append(opening) }
+    }
+
+    /// The peer allows more streams.
+    func serveOpenings(_ direction: StreamDirection) {
+        while let first = self.openings.first(direction), self.tryToOpenStream(first) {
+            _ = self.openings.popFirst(direction)
+        }
+    }
+
+    func cancelOpening(_ ticket: WaitTicket, of session: SessionCore) {
+        let opening = self.openings.remove { $0.ticket === ticket }.first ?? session.flow?.cancelOpening(ticket)
+        opening?.promise.fail(CancellationError())
+    }
+
+    /// - Returns: false while the connection allows no more streams.
+    private func tryToOpenStream(_ opening: StreamOpening) -> Bool {
+        let (direction, session) = (opening.direction, opening.session)
+        guard !opening.ticket.isCancelled else {
+            opening.promise.fail(CancellationError())
+            return true
         }
         guard session.isEstablished else {
-            promise.fail(WebTransportError.sessionClosed)
-            return
+            opening.promise.fail(WebTransportError.sessionClosed)
+            return true
+        }
+        if let flow = session.flow, !flow.mayOpenStream(direction) {
+            flow.wait(opening)
+            return true
         }
         do {
             let core = try self.openStream(direction, of: session)
-            if direction == .bidirectional { core.counterpart = ReceiveStreamCore(id: core.id, connection: self) }
-            session.opened(core)
-            promise.succeed(OpenedStream(core))
-        } catch  where error.code == .streamLimit {
-            let available = self.eventLoop.makePromise(of: Void.self)
-            self.streamWaiters[direction, default: []].append(available)
-            let bound = NIOLoopBound((self, session), eventLoop: self.eventLoop)
-            available.futureResult.whenComplete { result in
-                switch result {
-                case .success:
-                    bound.value.0.openStream(direction, of: bound.value.1, ticket: ticket, promise: promise)
-                case .failure(let error): promise.fail(error)
-                }
+            session.flow?.streamOpened(direction)
+            if direction == .bidirectional {
+                let counterpart = ReceiveStreamCore(id: core.id, connection: self)
+                if let flow = session.flow { counterpart.count(in: flow) }
+                core.counterpart = counterpart
             }
+            session.opened(core)
+            opening.promise.succeed(OpenedStream(core))
+            return true
+        } catch  where error.code == .streamLimit {
+            return false
         } catch {
-            promise.fail(WebTransportError(.connectionClosed, error.message))
+            opening.promise.fail(WebTransportError(.connectionClosed, error.message))
+            return true
         }
-    }
-}
-
-/// A stream that this end has opened, on its way to another thread.
-struct OpenedStream: Sendable {
-    let sending: NIOLoopBound<SendStreamCore>
-    let receiving: (core: NIOLoopBound<ReceiveStreamCore>, mailbox: Mailbox<ReceiveStreamCore.Item>)?
-
-    init(_ core: SendStreamCore) {
-        let eventLoop = core.connection.eventLoop
-        self.sending = NIOLoopBound(core, eventLoop: eventLoop)
-        self.receiving = core.counterpart.map { (NIOLoopBound($0, eventLoop: eventLoop), $0.handOut()) }
     }
 }

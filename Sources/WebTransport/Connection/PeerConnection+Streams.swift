@@ -49,7 +49,13 @@ extension PeerConnection {
             return
         case .webTransport(let sessionID, let headerSize, let rest):
             self.quic.consumed(headerSize, of: id)
-            try self.webTransportStream(stream, id, of: sessionID, rest: rest, isFinal: isFinal)
+            try self.webTransportStream(
+                stream,
+                ReceiveStreamCore(id: id, connection: self, headerSize: headerSize),
+                of: sessionID,
+                rest: rest,
+                isFinal: isFinal
+            )
         case .http3(let replay, nil) where id.direction == .unidirectional:
             // RFC 9114 § 6.2: a stream that ends before its type is to be tolerated.
             stream.isTaken = true
@@ -71,7 +77,7 @@ extension PeerConnection {
 
     private func webTransportStream(
         _ stream: IncomingStream,
-        _ id: StreamID,
+        _ core: ReceiveStreamCore,
         of sessionID: Int64,
         rest: ByteBuffer,
         isFinal: Bool
@@ -80,59 +86,41 @@ extension PeerConnection {
             // draft-ietf-webtrans-http3 § 4: a session ID is that of a client-initiated bidirectional stream.
             throw HTTP3Error(.idError, "a stream names session \(sessionID), which cannot be one")
         }
-        if let session = self.sessions[sessionID], session.isEstablished {
-            self.deliver(stream, id, to: session, rest: rest, isFinal: isFinal)
-        } else if self.endedSessions.contains(sessionID) {
-            self.reject(stream, id, code: WebTransportErrorCode.sessionGone)
-            self.quic.consumed(rest.readableBytes, of: id)
-        } else {
-            // Its data waits with it, bounded by flow control: no credit is returned meanwhile.
-            let core = ReceiveStreamCore(id: id, connection: self)
-            stream.kind = .webTransport(core)
-            guard self.early.hold((id, rest, isFinal), for: sessionID) else {
-                self.reject(stream, id, code: WebTransportErrorCode.bufferedStreamRejected)
-                self.quic.consumed(rest.readableBytes, of: id)
-                return
-            }
-            core.received(rest, isFinal: isFinal)
-        }
-    }
-
-    private func deliver(
-        _ stream: IncomingStream,
-        _ id: StreamID,
-        to session: SessionCore,
-        rest: ByteBuffer,
-        isFinal: Bool
-    ) {
-        self.hasCarriedTraffic = true
-        let core = ReceiveStreamCore(id: id, connection: self)
         stream.kind = .webTransport(core)
-        session.streamArrived(core)
+        if let session = self.sessions[sessionID], session.isEstablished {
+            self.hasCarriedTraffic = true
+            session.streamArrived(core)
+        } else if self.endedSessions.contains(sessionID) {
+            self.reject(core, code: WebTransportErrorCode.sessionGone)
+        } else if !self.early.hold(core, for: sessionID) {
+            // What is held waits with its data, bounded by QUIC's flow control: no credit is returned meanwhile.
+            self.reject(core, code: WebTransportErrorCode.bufferedStreamRejected)
+            if self.missedArrivals.count < Self.maxMissedArrivals { self.missedArrivals.append(core.id.direction) }
+        }
         core.received(rest, isFinal: isFinal)
     }
 
     /// A session has begun: what came early for it.
     func deliverEarlyArrivals(to session: SessionCore) {
         let held = self.early.take(session.id)
-        for (id, _, _) in held.streams {
-            guard case .webTransport(let core) = self.incoming[id]?.kind else { continue }
-            session.streamArrived(core)
-        }
+        for core in held.streams where self.incoming[core.id] != nil { session.streamArrived(core) }
         for datagram in held.datagrams { session.datagrams.offer(datagram) }
+        session.flow?.arrivalsMayHaveBeenMissed(self.missedArrivals)
+        self.missedArrivals.removeAll()
     }
 
-    /// A session was refused: what came early for it.
+    /// A request for a session was refused, or was none: what came early for it, and what is still to come.
+    func refuseSession(_ sessionID: Int64) {
+        self.remember(endedSession: sessionID)
+        self.rejectEarlyArrivals(of: sessionID)
+    }
+
+    /// There is no session of that ID, and will be none.
     func rejectEarlyArrivals(of sessionID: Int64) {
-        for (id, _, _) in self.early.take(sessionID).streams {
-            guard let stream = self.incoming[id] else { continue }
-            if case .webTransport(let core) = stream.kind { core.ended(.gone) }
-            self.reject(stream, id, code: WebTransportErrorCode.sessionGone)
-        }
+        for core in self.early.take(sessionID).streams { self.reject(core, code: WebTransportErrorCode.sessionGone) }
     }
 
-    func reject(_ stream: IncomingStream, _ id: StreamID, code: UInt64) {
-        stream.kind = .discarded
+    func reject(_ id: StreamID, code: UInt64) {
         self.quic.stopSending(id, code: code)
         if id.direction == .bidirectional { self.quic.reset(id, code: code) }
         self.taken(id)
@@ -166,7 +154,7 @@ extension PeerConnection {
     // MARK: HTTP/3
 
     private func receiveControl(_ bytes: ByteBuffer, on id: StreamID, isFinal: Bool) throws(HTTP3Error) {
-        if self.peerSettings == nil {
+        if self.negotiated == nil {
             var frames = bytes
             // The stream type is not part of the frames. It is zero, in as many bytes as the peer likes.
             if !self.hasSeenControlType {
@@ -175,13 +163,16 @@ extension PeerConnection {
             }
             if let settings = try self.settingsReader.process(frames) {
                 try self.compareAndRemember(settings)
-                self.peerSettings = Dictionary(
-                    uniqueKeysWithValues: settings.map { ($0.identifier.rawValue, $0.value) }
+                try self.receiveHTTP3(bytes, on: id, isFinal: isFinal)
+                try self.received(
+                    SettingValues(
+                        Dictionary(uniqueKeysWithValues: settings.map { ($0.identifier.rawValue, $0.value) })
+                    )
                 )
+                return
             }
         }
         try self.receiveHTTP3(bytes, on: id, isFinal: isFinal)
-        try self.peerSettingsMayHaveArrived()
     }
 
     private func receiveHTTP3(_ bytes: ByteBuffer, on id: StreamID, isFinal: Bool) throws(HTTP3Error) {
@@ -195,23 +186,32 @@ extension PeerConnection {
 
     // MARK: Ends
 
-    func streamReset(_ id: StreamID, code: UInt64) {
-        let applicationCode = ApplicationErrorCode.applicationCode(for: code)
-        if let stream = self.sendStreams[id]?.counterpart {
-            stream.ended(.reset(applicationCode))
-        } else if case .webTransport(let core) = self.incoming[id]?.kind {
-            core.ended(.reset(applicationCode))
+    func streamReset(_ id: StreamID, code: UInt64, finalSize: UInt64) {
+        if let core = self.receivingHalf(of: id) {
+            core.reset(code: ApplicationErrorCode.applicationCode(for: code), finalSize: finalSize)
         } else {
             self.http3?.stopReading(id.rawValue)
-            self.forgetHeldRequest(id.rawValue)
-            self.sessions[id.rawValue]?.requestStreamReset(code: code)
             self.tunnels[id.rawValue]?.abort()
             if case .fetching(let fetch) = self.role { fetch.reset(id.rawValue, code: code) }
+            self.requestReset(id.rawValue, code: code)
+            // Before its first byte nobody knows the stream, and nobody else would end this end's half.
+            if self.incoming[id] == nil, id.direction == .bidirectional,
+                id.isPeerInitiated(isServer: self.quic.isServer)
+            {
+                self.quic.reset(id, code: code)
+            }
         }
     }
 
-    func streamClosed(_ id: StreamID) throws(HTTP3Error) {
-        if let stream = self.sendStreams.removeValue(forKey: id) { stream.closed() }
+    private func receivingHalf(of id: StreamID) -> ReceiveStreamCore? {
+        if let core = self.sendStreams[id]?.counterpart { return core }
+        if case .webTransport(let core) = self.incoming[id]?.kind { return core }
+        // A stream that was stopped may be gone before its reset arrives.
+        return self.sessions.values.lazy.compactMap { $0.flow?.stopped[id] }.first
+    }
+
+    func streamClosed(_ id: StreamID, sentByteCount: UInt64) throws(HTTP3Error) {
+        if let stream = self.sendStreams.removeValue(forKey: id) { stream.closed(sentByteCount: sentByteCount) }
         if let stream = self.incoming[id] {
             stream.isClosed = true
             switch stream.kind {
@@ -220,13 +220,18 @@ extension PeerConnection {
             case .webTransport(let core):
                 core.closed()
             case .typing:
+                self.streamWentUnknown(id)
                 self.quic.consumed(stream.bufferedByteCount, of: id)
                 stream.isTaken = true
             case .discarded:
                 break
             }
             if stream.isTaken { self.forget(id) }
-        } else if !id.isPeerInitiated(isServer: self.quic.isServer) {
+        } else if id.isPeerInitiated(isServer: self.quic.isServer) {
+            // The peer has reset it before its first byte.
+            self.streamWentUnknown(id)
+            self.quic.allowAnotherStream(id.direction)
+        } else {
             try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
         }
         self.outputStreams.remove(id)
@@ -234,12 +239,20 @@ extension PeerConnection {
         self.wakeWriters()
         self.sessions[id.rawValue]?.requestStreamClosed()
         self.tunnels[id.rawValue]?.closed()
+        // What its stream was, if no session: it begins none any more.
+        self.rejectEarlyArrivals(of: id.rawValue)
         self.settle(id.rawValue)
         self.noteSettled()
     }
 
+    private func streamWentUnknown(_ id: StreamID) {
+        for session in self.sessions.values { session.flow?.streamMayHaveBeenMissed(id.direction) }
+    }
+
     private func forget(_ id: StreamID) {
-        self.incoming[id] = nil
+        if case .webTransport(let core) = self.incoming.removeValue(forKey: id)?.kind {
+            core.flow?.streamSettled(id.direction)
+        }
         self.quic.allowAnotherStream(id.direction)
         if self.quic.isWornOut, !self.isDraining {
             self.logger.debug("connection is worn out: its sessions are asked to finish")
@@ -255,7 +268,7 @@ extension PeerConnection {
     func openStream(_ direction: StreamDirection, of session: SessionCore) throws(QUICError) -> SendStreamCore {
         let id = try self.quic.openStream(direction)
         let header = StreamTyping.header(sessionID: session.id, isUnidirectional: direction == .unidirectional)
-        let core = SendStreamCore(id: id, connection: self, headerSize: header.readableBytes)
+        let core = SendStreamCore(id: id, connection: self, headerSize: header.readableBytes, flow: session.flow)
         self.sendStreams[id] = core
         self.quic.write(header, to: id)
         self.markDirty()
@@ -263,8 +276,8 @@ extension PeerConnection {
     }
 
     /// The sending half of a bidirectional stream that the peer opened.
-    func replyStream(to id: StreamID) -> SendStreamCore {
-        let core = SendStreamCore(id: id, connection: self, headerSize: 0)
+    func replyStream(to id: StreamID, of session: SessionCore) -> SendStreamCore {
+        let core = SendStreamCore(id: id, connection: self, headerSize: 0, flow: session.flow)
         if let stream = self.incoming[id], !stream.isClosed {
             self.sendStreams[id] = core
         } else {

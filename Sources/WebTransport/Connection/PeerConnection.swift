@@ -21,7 +21,10 @@ final class PeerConnection {
     var http3: HTTP3Connection?
     var settingsReader = PeerSettingsReader()
     var hasSeenControlType = false
-    var peerSettings: [UInt64: UInt64]?
+    /// What this end says of itself in SETTINGS.
+    let offer: WebTransportOffer
+    /// What the peer says, and what follows from both.
+    var negotiated: (settings: SettingValues, terms: Negotiation)?
     var incoming: [StreamID: IncomingStream] = [:]
     var sendStreams: [StreamID: SendStreamCore] = [:]
     /// Established sessions, and those of a client that are not answered yet.
@@ -32,11 +35,14 @@ final class PeerConnection {
     var tunnels: [Int64: RequestTunnel] = [:]
     /// Sessions whose streams may still arrive, the latest last.
     var endedSessions: Deque<Int64> = []
-    var early = EarlyArrivals<(StreamID, ByteBuffer, isFinal: Bool), ByteBuffer>()
+    var early = EarlyArrivals<ReceiveStreamCore, ByteBuffer>()
+    /// Streams of some session for which there was no room then. Beyond the limit they are not made up for.
+    var missedArrivals: [StreamDirection] = []
+    static let maxMissedArrivals = 256
     /// Requests for a session that came before the client's SETTINGS (draft-ietf-webtrans-http3 § 3.1).
     var heldRequests: [HeldRequest] = []
-    /// Writers that wait until the peer allows another stream.
-    var streamWaiters: [StreamDirection: Deque<EventLoopPromise<Void>>] = [:]
+    /// Those who wait until the peer allows another stream on the connection.
+    var openings = StreamOpenings()
     /// Streams with suspended writers, which wait for their own acknowledgements or those of others.
     private var waitingWriters: [SendStreamCore] = []
     /// HTTP/3's streams that this end has written to and that have not closed.
@@ -55,6 +61,7 @@ final class PeerConnection {
     private(set) var isDraining = false
     /// Whether a stream or datagram of a session has arrived.
     var hasCarriedTraffic = false
+    var hasReceivedGoaway = false
     /// Whether packets have come in since events were last dispatched.
     var hasReceived = false
     private var probes = ProbeSchedule()
@@ -71,7 +78,7 @@ final class PeerConnection {
 
     enum Role {
         case server(ServerContext)
-        case client(ClientRequest)
+        case client(ClientRequests)
         case fetching(ResourceFetch)
     }
 
@@ -85,17 +92,26 @@ final class PeerConnection {
     /// Bytes of a connection that may wait for acknowledgement before every writer is suspended: a thousand streams of a
     /// client that acknowledges nothing must not cost a thousand times the watermark of one.
     private static let maxHeldByStreams = 16 << 20
+    /// Of the above, what a session may hold although others fill the connection: one whose client does not read must not
+    /// stop the rest.
+    var heldShareOfSession: Int { Self.maxHeldByStreams / max(1, self.sessions.count) }
     /// Time for a page to open its next session, or to fetch its next resource.
     private static let lingerTime = TimeAmount.seconds(5)
     /// Time for a connection's first session, or between requests for resources.
     private static let sessionlessTime = TimeAmount.seconds(30)
     /// As many as webtransport-go remembers.
-    private static let rememberedSessions = 16
+    static let rememberedSessions = 16
 
     init(quic: QUIC.Connection, endpoint: UDPEndpoint, role: Role) {
         self.quic = quic
         self.endpoint = endpoint
         self.role = role
+        self.offer =
+            switch role {
+            case .server(let context): context.offer
+            case .client(let requests): requests.offer
+            case .fetching: .oneSession
+            }
         self.isHalfOpen = quic.isServer
     }
 
@@ -214,11 +230,11 @@ final class PeerConnection {
             try self.resumeHeldRequests()
         case .streamData(let id, let bytes, let isFinal):
             try self.receive(bytes, on: id, isFinal: isFinal)
-        case .streamReset(let id, let code):
-            self.streamReset(id, code: code)
+        case .streamReset(let id, let code, let finalSize):
+            self.streamReset(id, code: code, finalSize: finalSize)
         case .stopSending(let id, let code):
-            if let session = self.sessions[id.rawValue] {
-                session.requestStreamReset(code: code ?? HTTP3ErrorCode.h3NoError.rawValue)
+            if self.sessions[id.rawValue] != nil {
+                self.requestReset(id.rawValue, code: code ?? HTTP3ErrorCode.h3NoError.rawValue)
             } else if let tunnel = self.tunnels[id.rawValue] {
                 tunnel.abort()
             } else if let stream = self.sendStreams[id] {
@@ -227,12 +243,12 @@ final class PeerConnection {
             } else {
                 self.http3?.stopWriting(id.rawValue)
             }
-        case .streamClosed(let id):
-            try self.streamClosed(id)
+        case .streamClosed(let id, let sentByteCount):
+            try self.streamClosed(id, sentByteCount: sentByteCount)
         case .acknowledged(let id):
             self.acknowledged(id)
         case .streamsAvailable(let direction):
-            self.wakeStreamWaiters(direction)
+            self.serveOpenings(direction)
         case .datagram(let frame):
             try self.receiveDatagram(frame)
         case .closed(let reason):
@@ -247,12 +263,8 @@ final class PeerConnection {
         self.updateReaping()
     }
 
-    static var offeredSettings: [Setting] {
-        Negotiation.offeredSettings.map { Setting(.init(rawValue: $0.identifier), $0.value) }
-    }
-
     func startHTTP3() throws(HTTP3Error) {
-        let http3 = try HTTP3Connection(isServer: self.quic.isServer, additionalSettings: Self.offeredSettings)
+        let http3 = try HTTP3Connection(isServer: self.quic.isServer, additionalSettings: self.offer.http3Settings)
         do {
             let control = try self.quic.openStream(.unidirectional)
             let encoder = try self.quic.openStream(.unidirectional)
@@ -272,6 +284,7 @@ final class PeerConnection {
         self.closeReason = reason
         self.reapDeadline = nil
         self.handshakeEnded()
+        if case .client(let requests) = self.role { requests.fail(.connectionClosed(reason)) }
         for session in Array(self.sessions.values) { session.connectionClosed(reason) }
         self.sessions.removeAll()
         for session in self.settling.values { session.settled.succeed() }
@@ -287,15 +300,10 @@ final class PeerConnection {
         self.waitingWriters.removeAll()
         for case .webTransport(let stream) in self.incoming.values.map(\.kind) { stream.ended(.gone) }
         self.incoming.removeAll()
-        for waiters in self.streamWaiters.values {
-            for waiter in waiters { waiter.fail(WebTransportError.connectionClosed(reason)) }
+        for opening in self.openings.remove(where: { _ in true }) {
+            opening.promise.fail(WebTransportError.connectionClosed(reason))
         }
-        self.streamWaiters.removeAll()
-        switch self.role {
-        case .server: break
-        case .client(let request): request.fail(.connectionClosed(reason))
-        case .fetching(let fetch): fetch.fail(.connectionClosed(reason))
-        }
+        if case .fetching(let fetch) = self.role { fetch.fail(.connectionClosed(reason)) }
     }
 
     func remember(endedSession id: Int64) {
@@ -358,10 +366,5 @@ final class PeerConnection {
             self.http3?.unblock(id.rawValue)
         }
         self.tunnels[id.rawValue]?.roomReturned()
-    }
-
-    func wakeStreamWaiters(_ direction: StreamDirection) {
-        guard let waiters = self.streamWaiters.removeValue(forKey: direction) else { return }
-        for waiter in waiters { waiter.succeed() }
     }
 }

@@ -1,6 +1,7 @@
 import HTTPSemantics
 import Logging
 import LoopConcurrency
+import WebTransportCore
 
 /// What all connections of a server share. It does not change while the server runs, but for the sessions.
 final class ServerContext: Sendable {
@@ -10,6 +11,8 @@ final class ServerContext: Sendable {
     let originPolicy: OriginPolicy
     let refusals: RefusalLog
     let sessions: SessionRegister
+    /// What the server says of itself in SETTINGS.
+    let offer: WebTransportOffer
     private let arrivals: Mailbox<WebTransportSession>.Source
 
     init(
@@ -23,6 +26,7 @@ final class ServerContext: Sendable {
         self.admission = configuration.admission
         self.originPolicy = configuration.originPolicy
         self.sessions = SessionRegister(limit: configuration.maxSessions)
+        self.offer = configuration.transport.offer
         self.arrivals = arrivals
     }
 

@@ -93,7 +93,7 @@ public final class WebTransportServer: Sendable {
             applicationProtocols: ["h3"]
         )
         // A client relies on nothing else that could differ from one server with this key to the next.
-        server.applicationTerms = RememberedSettings(PeerConnection.offeredSettings).encoded
+        server.applicationTerms = RememberedSettings(context.offer.http3Settings).encoded
         if configuration.transport.earlyData { server.replayFilter = ReplayFilter() }
         server.retry =
             switch configuration.retry {

@@ -86,7 +86,7 @@ public struct IncomingUnidirectionalStreams: AsyncSequence, Sendable {
 
 extension SessionCore {
     fileprivate func reply(to core: ReceiveStreamCore) -> NIOLoopBound<SendStreamCore> {
-        let outbound = self.connection.replyStream(to: core.id)
+        let outbound = self.connection.replyStream(to: core.id, of: self)
         self.replying(outbound)
         return NIOLoopBound(outbound, eventLoop: self.connection.eventLoop)
     }

@@ -14,6 +14,12 @@ final class ReceiveStreamCore {
     private var mailbox: Mailbox<Item>?
     private let source: Mailbox<Item>.Source
     private let ledger: CreditLedger
+    /// What the stream begins with is no data of the session.
+    private let headerSize: Int
+    /// Bytes of its body that have arrived or, when it was reset, that the peer has sent.
+    private var bodyByteCount: UInt64 = 0
+    /// Flow control of the session, when there is one and the stream is known to be the session's.
+    private(set) var flow: SessionFlow?
     private var phase = Phase.receiving
 
     private enum Phase {
@@ -34,9 +40,11 @@ final class ReceiveStreamCore {
         case gone
     }
 
-    init(id: StreamID, connection: PeerConnection) {
+    /// - Parameter headerSize: of a stream that the peer opened.
+    init(id: StreamID, connection: PeerConnection, headerSize: Int = 0) {
         self.id = id
         self.connection = connection
+        self.headerSize = headerSize
         let eventLoop = connection.eventLoop
         self.ledger = CreditLedger(id: id, connection: connection)
         let ledger = NIOLoopBound(self.ledger, eventLoop: eventLoop)
@@ -57,9 +65,24 @@ final class ReceiveStreamCore {
         return mailbox
     }
 
+    /// It is a stream of this session, which keeps limits. What has arrived counts.
+    func count(in flow: SessionFlow) {
+        self.flow = flow
+        self.ledger.flow = flow
+        guard flow.dataReceived(self.bodyByteCount) else { return }
+        flow.dataSettled(self.bodyByteCount - UInt64(self.ledger.undelivered))
+    }
+
     func received(_ bytes: ByteBuffer, isFinal: Bool) {
+        self.bodyByteCount += UInt64(bytes.readableBytes)
+        if let flow = self.flow {
+            let isAllowed = flow.dataReceived(UInt64(bytes.readableBytes))
+            if isFinal { flow.streamEnded(self.id) }
+            guard isAllowed else { return self.connection.quic.consumed(bytes.readableBytes, of: self.id) }
+        }
         guard case .receiving = self.phase else {
             self.connection.quic.consumed(bytes.readableBytes, of: self.id)
+            self.flow?.dataSettled(UInt64(bytes.readableBytes))
             if isFinal { self.phase = .ended }
             return
         }
@@ -71,6 +94,19 @@ final class ReceiveStreamCore {
             self.phase = .ended
             self.source.finish()
         }
+    }
+
+    /// The peer has reset the stream. What it has sent counts, though not all of it will arrive
+    /// (draft-ietf-webtrans-http3 § 5.4).
+    func reset(code: UInt32?, finalSize: UInt64) {
+        let body = finalSize - min(finalSize, UInt64(self.headerSize))
+        let missing = body - min(body, self.bodyByteCount)
+        self.bodyByteCount = body
+        if let flow = self.flow {
+            flow.streamEnded(self.id)
+            if flow.dataReceived(missing) { flow.dataSettled(missing) }
+        }
+        self.ended(.reset(code))
     }
 
     func ended(_ end: End) {
@@ -103,6 +139,13 @@ final class ReceiveStreamCore {
         self.ended(.gone)
     }
 
+    /// This end has no use for the stream, and says so to the peer. What has arrived is thrown away.
+    func rejected() {
+        if case .receiving = self.phase { self.flow?.streamStopped(self) }
+        self.ended(.gone)
+        self.mailbox = nil
+    }
+
     /// The application has taken data: the peer may send as much again.
     func consumed(_ count: Int) {
         self.ledger.settle(count)
@@ -117,6 +160,7 @@ final class ReceiveStreamCore {
         guard case .receiving = self.phase else { return }
         self.phase = .ended
         self.connection.quic.stopSending(self.id, code: wireCode)
+        self.flow?.streamStopped(self)
         self.source.finish()
         self.connection.markDirty()
     }
@@ -130,6 +174,7 @@ private final class CreditLedger {
     private let id: StreamID
     private let connection: PeerConnection
     weak var core: ReceiveStreamCore?
+    var flow: SessionFlow?
     /// In bytes.
     var undelivered = 0
 
@@ -141,6 +186,7 @@ private final class CreditLedger {
     func settle(_ count: Int) {
         self.undelivered -= count
         self.connection.quic.consumed(count, of: self.id)
+        self.flow?.dataSettled(UInt64(count))
         self.connection.markDirty()
     }
 

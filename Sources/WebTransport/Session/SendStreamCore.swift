@@ -10,6 +10,14 @@ final class SendStreamCore {
     /// The receiving half of a bidirectional stream that this end opened. Else the connection's table holds it.
     var counterpart: ReceiveStreamCore?
     private let headerSize: Int
+    /// Flow control of the session, when there is one.
+    private let flow: SessionFlow?
+    /// What waits for credit of the session.
+    private var waitingData: Deque<ByteBuffer> = []
+    /// Bytes that credit was taken for.
+    private var chargedByteCount: UInt64 = 0
+    /// Bytes that count as held by the session.
+    private var notedByteCount = 0
     private var state = State.open
     /// Whether there is anything behind the header.
     private var hasWritten = false
@@ -23,10 +31,11 @@ final class SendStreamCore {
         case failed(WebTransportError)
     }
 
-    init(id: StreamID, connection: PeerConnection, headerSize: Int) {
+    init(id: StreamID, connection: PeerConnection, headerSize: Int, flow: SessionFlow?) {
         self.id = id
         self.connection = connection
         self.headerSize = headerSize
+        self.flow = flow
     }
 
     /// Queues data.
@@ -34,15 +43,67 @@ final class SendStreamCore {
     func write(_ bytes: ByteBuffer) throws(WebTransportError) -> Bool {
         try self.checkOpen()
         if bytes.readableBytes > 0 { self.hasWritten = true }
-        self.connection.quic.write(bytes, to: self.id)
+        if let flow = self.flow {
+            self.write(bytes, within: flow)
+        } else {
+            self.connection.quic.write(bytes, to: self.id)
+        }
         self.connection.markDirty()
         return self.hasRoom(below: PeerConnection.highWatermark)
+    }
+
+    /// Sends what the session has credit for; the rest waits.
+    private func write(_ bytes: ByteBuffer, within flow: SessionFlow) {
+        var bytes = bytes
+        let isFirst = self.waitingData.isEmpty
+        if isFirst { self.send(from: &bytes, upTo: bytes.readableBytes, within: flow) }
+        guard bytes.readableBytes > 0 else { return }
+        self.waitingData.append(bytes)
+        if isFirst { flow.wait(self) }
+    }
+
+    private func send(from bytes: inout ByteBuffer, upTo limit: Int, within flow: SessionFlow) {
+        let count = flow.takeData(upTo: min(limit, bytes.readableBytes))
+        guard count > 0, let part = bytes.readSlice(length: count) else { return }
+        self.chargedByteCount += UInt64(count)
+        self.connection.quic.write(part, to: self.id)
+        self.noteHeld()
+    }
+
+    /// The session has credit again.
+    /// - Returns: whether still more waits.
+    func sendWaiting(upTo limit: Int) -> Bool {
+        guard let flow = self.flow, var first = self.waitingData.popFirst() else { return false }
+        self.send(from: &first, upTo: limit, within: flow)
+        if first.readableBytes > 0 { self.waitingData.prepend(first) }
+        self.connection.markDirty()
+        guard self.waitingData.isEmpty else { return true }
+        if case .finished = self.state { self.sendEnd() }
+        // From here on the stream's own acknowledgements wake the writers.
+        if !self.waiters.isEmpty { self.connection.addWaitingWriter(self) }
+        self.acknowledged(heldByteCount: self.connection.quic.unacknowledgedByteCount(of: self.id))
+        return false
+    }
+
+    private func discardWaiting() {
+        guard !self.waitingData.isEmpty else { return }
+        self.waitingData.removeAll()
+        self.flow?.stopWaiting(self)
+    }
+
+    /// Keeps the session's share of what the connection holds.
+    private func noteHeld() {
+        guard let flow = self.flow else { return }
+        let held = self.connection.quic.unacknowledgedByteCount(of: self.id)
+        flow.heldByteCountChanged(by: held - self.notedByteCount)
+        self.notedByteCount = held
     }
 
     /// A writer whose stream the peer has stopped waits for its close, which tells it: else it could go on for ever, on the
     /// very loop that would have to tell it.
     private func hasRoom(below watermark: Int) -> Bool {
-        self.connection.quic.unacknowledgedByteCount(of: self.id) <= watermark && self.connection.hasRoomForStreams
+        self.connection.quic.unacknowledgedByteCount(of: self.id) <= watermark && self.waitingData.isEmpty
+            && (self.connection.hasRoomForStreams || self.flow?.hasShareLeft == true)
             && !self.connection.quic.isStopped(self.id)
     }
 
@@ -54,7 +115,8 @@ final class SendStreamCore {
         }
         switch self.state {
         case .open, .finished:
-            if self.waiters.isEmpty { self.connection.addWaitingWriter(self) }
+            // Credit of the session wakes it first, if that is what it waits for.
+            if self.waiters.isEmpty, self.waitingData.isEmpty { self.connection.addWaitingWriter(self) }
             self.waiters.append((ticket, continuation))
         case .orphaned:
             continuation.resume(throwing: WebTransportError.sessionClosed)
@@ -72,6 +134,10 @@ final class SendStreamCore {
     func finish() {
         guard case .open = self.state else { return }
         self.state = .finished
+        if self.waitingData.isEmpty { self.sendEnd() }
+    }
+
+    private func sendEnd() {
         // Firefox 153 loses the connection when a unidirectional stream has nothing but its header and ends with it.
         let isEmpty = self.id.direction == .unidirectional && !self.hasWritten
         self.connection.quic.write(
@@ -93,7 +159,9 @@ final class SendStreamCore {
         case .open, .finished: self.state = .failed(.streamFinished)
         case .orphaned, .failed: return
         }
+        self.discardWaiting()
         self.connection.quic.reset(self.id, code: wireCode, afterPrefix: self.headerSize)
+        self.noteHeld()
         self.resumeWaiters(throwing: WebTransportError.streamFinished)
         self.connection.roomReturned()
         self.connection.markDirty()
@@ -105,6 +173,7 @@ final class SendStreamCore {
         case .open, .finished: self.state = .orphaned
         case .orphaned, .failed: return
         }
+        self.discardWaiting()
         self.resumeWaiters(throwing: WebTransportError.sessionClosed)
     }
 
@@ -117,6 +186,7 @@ final class SendStreamCore {
     }
 
     func acknowledged(heldByteCount: Int) {
+        self.noteHeld()
         guard heldByteCount <= PeerConnection.lowWatermark, self.hasRoom(below: PeerConnection.lowWatermark) else {
             return
         }
@@ -126,7 +196,7 @@ final class SendStreamCore {
     /// The connection as a whole has room again.
     func roomReturned() {
         self.acknowledged(heldByteCount: self.connection.quic.unacknowledgedByteCount(of: self.id))
-        if !self.waiters.isEmpty { self.connection.addWaitingWriter(self) }
+        if !self.waiters.isEmpty, self.waitingData.isEmpty { self.connection.addWaitingWriter(self) }
     }
 
     func stopped(code: UInt32?) {
@@ -135,11 +205,17 @@ final class SendStreamCore {
 
     func failed(_ error: WebTransportError) {
         self.state = .failed(error)
+        self.discardWaiting()
         self.resumeWaiters(throwing: error)
     }
 
     /// All was sent and acknowledged, or the stream was reset.
-    func closed() {
+    /// - Parameter sentByteCount: the final size of what was sent.
+    func closed(sentByteCount: UInt64 = 0) {
+        self.discardWaiting()
+        self.noteHeld()
+        self.flow?.giveBackData(self.chargedByteCount - (sentByteCount - min(sentByteCount, UInt64(self.headerSize))))
+        self.chargedByteCount = 0
         switch self.state {
         case .open: self.state = .failed(.streamStopped(nil))
         case .finished: self.state = .failed(.streamFinished)

@@ -15,10 +15,9 @@ final class SessionCore {
     private(set) var subprotocol: String?
 
     private var machine = SessionStateMachine()
-    private var capsules = CapsuleDecoder(
-        known: [.closeSession, .drainSession, .maxStreamData, .streamDataBlocked],
-        maxPayloadSize: 4 + SessionClose.maxReasonSize
-    )
+    private var capsules: CapsuleDecoder
+    /// Nil where the ends have not agreed on limits of sessions.
+    private(set) var flow: SessionFlow?
     private var hasReceivedClose = false
     let datagrams = DatagramInbox()
     let datagramHeader: ByteBuffer
@@ -28,8 +27,8 @@ final class SessionCore {
     private var streams: [StreamID: WeakStream] = [:]
     /// Whether the streams of a session that has ended have been reset.
     private var hasLeftStreams = false
-    let ended: EventLoopPromise<WebTransportSession.End>
-    let draining: EventLoopPromise<Void>
+    let ended = Occurrence<WebTransportSession.End>()
+    let draining = Occurrence<Void>()
     /// Kept when the CONNECT stream has closed in both directions, or the connection has: the peer knows of the end.
     let settled: EventLoopPromise<Void>
 
@@ -38,17 +37,20 @@ final class SessionCore {
         weak var sending: SendStreamCore?
     }
 
-    init(id: Int64, request: HTTPRequest, connection: PeerConnection) {
+    /// - Parameter limits: nil where the ends have not agreed on limits of sessions.
+    init(id: Int64, request: HTTPRequest, connection: PeerConnection, limits: Negotiation.FlowControl?) {
         self.id = id
         self.request = request
         self.connection = connection
+        var known: Set<CapsuleType> = [.closeSession, .drainSession, .maxStreamData, .streamDataBlocked]
+        if limits != nil { known.formUnion(CapsuleType.flowControl) }
+        self.capsules = CapsuleDecoder(known: known, maxPayloadSize: 4 + SessionClose.maxReasonSize)
         self.datagramHeader = HTTPDatagram.header(streamID: id)
         // MAX_STREAMS bounds them: a peer gets credit for another stream only when one was taken.
         self.incomingBidirectional = Mailbox(lowWatermark: 1, highWatermark: .max)
         self.incomingUnidirectional = Mailbox(lowWatermark: 1, highWatermark: .max)
-        self.ended = connection.eventLoop.makePromise()
-        self.draining = connection.eventLoop.makePromise()
         self.settled = connection.eventLoop.makePromise()
+        if let limits { self.flow = SessionFlow(limits, of: self) }
     }
 
     var isEstablished: Bool { self.machine.isEstablished }
@@ -66,6 +68,13 @@ final class SessionCore {
     // MARK: Streams
 
     func streamArrived(_ core: ReceiveStreamCore) {
+        if let flow = self.flow {
+            core.count(in: flow)
+            guard flow.streamArrived(core.id.direction), self.isEstablished else {
+                self.connection.reject(core, code: WebTransportErrorCode.sessionGone)
+                return
+            }
+        }
         let bound = NIOLoopBound(core, eventLoop: self.connection.eventLoop)
         self.streams[core.id] = WeakStream(receiving: core)
         self.sweepStreams()
@@ -114,9 +123,14 @@ final class SessionCore {
                 try self.capsuleReceived(capsule)
             }
         } catch {
-            self.connection.abortRequest(self.id, code: error.code)
-            self.peerClosed(.abnormal(error.message))
+            self.fail(error)
         }
+    }
+
+    /// The peer broke a rule of sessions: the session ends, its connection stays.
+    func fail(_ error: HTTP3Error) {
+        self.connection.abortRequest(self.id, code: error.code)
+        self.peerClosed(.abnormal(error.message))
     }
 
     private func capsuleReceived(_ capsule: Capsule) throws(HTTP3Error) {
@@ -126,6 +140,8 @@ final class SessionCore {
         case .maxStreamData, .streamDataBlocked:
             // draft-ietf-webtrans-http3 § 5.4: QUIC has limits of its own for each stream.
             throw HTTP3Error(.messageError, "a capsule for limits of one stream, which HTTP/3 has no use for")
+        case _ where self.flow != nil && CapsuleType.flowControl.contains(capsule.type):
+            if let message = try SessionFlowControl.Message(capsule) { try self.flow?.capsuleReceived(message) }
         default:
             guard let close = SessionClose(payload: capsule.payload) else {
                 throw HTTP3Error(.messageError, "a WT_CLOSE_SESSION capsule that is too short, too long or not UTF-8")
@@ -156,7 +172,7 @@ final class SessionCore {
     }
 
     func drainReceived() {
-        if self.machine.drainReceived() { self.draining.succeed() }
+        if self.machine.drainReceived() { self.draining.happened(()) }
     }
 
     func connectionClosed(_ reason: ConnectionCloseReason) {
@@ -185,6 +201,17 @@ final class SessionCore {
         } catch {
             throw WebTransportError(.connectionClosed, error.message)
         }
+    }
+
+    /// Tells a peer that keeps limits, although this end states none, that there are none.
+    func grantEverything() {
+        let unlimited = SessionLimits.unlimited
+        let messages: [SessionFlowControl.Message] = [
+            .maxData(unlimited.data),
+            .maxStreams(.bidirectional, unlimited.bidirectionalStreams),
+            .maxStreams(.unidirectional, unlimited.unidirectionalStreams),
+        ]
+        for message in messages { self.connection.http3?.send(Capsule(message).encoded, on: self.id) }
     }
 
     // MARK: Ending
@@ -226,6 +253,7 @@ final class SessionCore {
     /// The session is over for the application. Its streams are reset when the peer knows of the end: before the close, the
     /// resets make Chromium 156 lose code and reason (it told 81 of 1,000 pages "Connection lost", and behind it none).
     private func end(_ end: WebTransportSession.End) {
+        self.flow?.sessionEnded()
         for stream in self.streams.values {
             stream.receiving?.sessionEnded()
             stream.sending?.sessionEnded()
@@ -233,8 +261,8 @@ final class SessionCore {
         self.datagrams.finish()
         self.incomingBidirectional.source.finish()
         self.incomingUnidirectional.source.finish()
-        self.draining.succeed()
-        self.ended.succeed(end)
+        self.draining.happened(())
+        self.ended.happened(end)
         self.connection.sessionEnded(self)
     }
 

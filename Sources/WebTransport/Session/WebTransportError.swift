@@ -1,3 +1,4 @@
+import HTTP3
 public import HTTPTypes
 import QUIC
 
@@ -6,7 +7,7 @@ public struct WebTransportError: Error, Sendable {
     public struct Code: Hashable, Sendable {
         private enum Value: Hashable {
             case sessionClosed, connectionClosed, streamReset, streamStopped, streamFinished, refused
-            case notSupported, timedOut, invalidURL, bindFailed, invalidArgument, unknownHost
+            case notSupported, subprotocolNotOffered, timedOut, invalidURL, bindFailed, invalidArgument, unknownHost
             case tooLarge
         }
         private let value: Value
@@ -26,6 +27,8 @@ public struct WebTransportError: Error, Sendable {
         public static var refused: Self { Self(.refused) }
         /// The server does not speak WebTransport.
         public static var notSupported: Self { Self(.notSupported) }
+        /// The server chose an application protocol that this end had not offered.
+        public static var subprotocolNotOffered: Self { Self(.subprotocolNotOffered) }
         /// No answer within the time allowed.
         public static var timedOut: Self { Self(.timedOut) }
         /// The text is not an https URL.
@@ -47,6 +50,8 @@ public struct WebTransportError: Error, Sendable {
     public var applicationCode: UInt32?
     /// The response's status when a session was refused.
     public var status: HTTPResponse.Status?
+    /// The server has done nothing with the request (H3_REQUEST_REJECTED, RFC 9114 § 4.1.1).
+    var isOfUnprocessedRequest = false
 
     init(_ code: Code, _ message: String) {
         self.code = code
@@ -63,6 +68,16 @@ public struct WebTransportError: Error, Sendable {
         var error = Self(.refused, "the server refused the session with status \(status)")
         error.status = status
         return error
+    }
+
+    static func reset(http3Code code: UInt64) -> Self {
+        var error = Self(.refused, "the server refused the session with HTTP/3 code 0x\(String(code, radix: 16))")
+        error.isOfUnprocessedRequest = code == HTTP3.HTTP3ErrorCode.requestRejected.rawValue
+        return error
+    }
+
+    static func subprotocolNotOffered(_ name: String) -> Self {
+        Self(.subprotocolNotOffered, "the server chose the application protocol \(name.debugDescription), not offered")
     }
 
     static func streamReset(_ code: UInt32?) -> Self {

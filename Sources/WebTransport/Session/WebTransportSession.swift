@@ -21,8 +21,6 @@ public struct WebTransportSession: Sendable {
     private let core: NIOLoopBound<SessionCore>
     private let bidirectional: Mailbox<NIOLoopBound<ReceiveStreamCore>>
     private let unidirectional: Mailbox<NIOLoopBound<ReceiveStreamCore>>
-    private let ended: EventLoopFuture<End>
-    private let drainRequested: EventLoopFuture<Void>
     private let settledFuture: EventLoopFuture<Void>
 
     /// How a session ended.
@@ -43,8 +41,6 @@ public struct WebTransportSession: Sendable {
         self.core = NIOLoopBound(core, eventLoop: self.eventLoop)
         self.bidirectional = core.incomingBidirectional
         self.unidirectional = core.incomingUnidirectional
-        self.ended = core.ended.futureResult
-        self.drainRequested = core.draining.futureResult
         self.settledFuture = core.settled.futureResult
     }
 
@@ -86,24 +82,31 @@ public struct WebTransportSession: Sendable {
         let (core, ticket) = (self.core, WaitTicket())
         return try await withTaskCancellationHandler {
             self.eventLoop.runInLoop {
-                core.value.connection.openStream(direction, of: core.value, ticket: ticket, promise: promise)
+                let session = core.value
+                session.connection.openStream(
+                    StreamOpening(direction: direction, session: session, ticket: ticket, promise: promise)
+                )
             }
             return try await promise.futureResult.get()
         } onCancel: {
-            // In this order: a stream that is opened is one that somebody gets.
+            // On the loop: a stream that is opened is one that somebody gets.
             ticket.cancel()
-            promise.fail(CancellationError())
+            self.eventLoop.execute { core.value.connection.cancelOpening(ticket, of: core.value) }
         }
     }
 
     /// Waits for something that happens once, or for the task to be cancelled.
-    private static func wait<Value: Sendable>(for future: EventLoopFuture<Value>) async throws -> Value {
-        let promise = future.eventLoop.makePromise(of: Value.self)
-        future.cascade(to: promise)
+    private func wait<Value: Sendable>(
+        for occurrence: @escaping @Sendable (SessionCore) -> Occurrence<Value>
+    ) async throws -> Value {
+        let (core, eventLoop, ticket) = (self.core, self.eventLoop, WaitTicket())
         return try await withTaskCancellationHandler {
-            try await promise.futureResult.get()
+            try await withCheckedThrowingContinuation { continuation in
+                eventLoop.runInLoop { occurrence(core.value).wait(continuation, ticket: ticket) }
+            }
         } onCancel: {
-            promise.fail(CancellationError())
+            ticket.cancel()
+            eventLoop.execute { occurrence(core.value).cancelWait(ticket) }
         }
     }
 
@@ -164,13 +167,13 @@ public struct WebTransportSession: Sendable {
     /// Waits until the session has ended, and says how.
     /// - Throws: `CancellationError` when the task is cancelled first.
     public var closed: End {
-        get async throws { try await Self.wait(for: self.ended) }
+        get async throws { try await self.wait { $0.ended } }
     }
 
     /// Waits until the peer asks this end to finish soon, or the session has ended.
     /// - Throws: `CancellationError` when the task is cancelled first.
     public var draining: Void {
-        get async throws { try await Self.wait(for: self.drainRequested) }
+        get async throws { try await self.wait { $0.draining } }
     }
 
     /// Waits until the peer has taken note of the end: closing the connection sooner would lose code and reason
