@@ -13,6 +13,10 @@ extension Connection {
         Unmanaged.fromOpaque(userData!).takeUnretainedValue()
     }
 
+    /// What was last decrypted on this thread. It stands here because each object file has a record of its own, and the
+    /// callbacks are set in this one.
+    static var lastDecrypted: CNgtcp2_decrypted { CNgtcp2_last_decrypted().pointee }
+
     static let writeQlog: CNgtcp2_qlog_write = { userData, _, bytes, count in
         guard count > 0 else { return }
         Connection.from(userData).qlogWriter?(UnsafeRawBufferPointer(start: bytes, count: count))
@@ -43,6 +47,7 @@ extension Connection {
             return 0
         }
         callbacks.recv_crypto_data = { handle, level, offset, bytes, count, userData in
+            Connection.from(userData).progress += 1
             let data = UnsafeBufferPointer(start: bytes, count: count)
             if CNgtcp2_is_1rtt(level) != 0, !Connection.from(userData).postHandshakeMessages.allows(data) {
                 ngtcp2_conn_set_tls_alert(handle, TLSSession.Alert.unexpectedMessage)
@@ -85,17 +90,20 @@ extension Connection {
             return 0
         }
         callbacks.extend_max_local_streams_bidi = { _, _, userData in
-            Connection.from(userData).events.append(.streamsAvailable(.bidirectional))
+            Connection.from(userData).streamsAvailable(.bidirectional)
             return 0
         }
         callbacks.extend_max_local_streams_uni = { _, _, userData in
-            Connection.from(userData).events.append(.streamsAvailable(.unidirectional))
+            Connection.from(userData).streamsAvailable(.unidirectional)
             return 0
         }
         callbacks.recv_new_token = receiveNewToken
         callbacks.recv_datagram = { _, _, bytes, count, userData in
-            let payload = ByteBuffer(bytes: UnsafeRawBufferPointer(start: bytes, count: count))
-            Connection.from(userData).events.append(.datagram(payload))
+            Connection.from(userData).datagramReceived(UnsafeRawBufferPointer(start: bytes, count: count))
+            return 0
+        }
+        callbacks.ack_datagram = { _, _, userData in
+            Connection.from(userData).progress += 1
             return 0
         }
         return callbacks
