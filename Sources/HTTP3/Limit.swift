@@ -13,7 +13,7 @@ package enum Limit: CaseIterable, Sendable {
     /// Header sections that have begun and not ended.
     case fieldSections
     case settings
-    /// Requests for sessions before SETTINGS, and what follows them.
+    /// Requests for sessions before they can begin, and what follows them.
     case heldRequests
     /// What the QUIC library holds: data with holes, state of streams and of connection IDs.
     case libraryMemory
@@ -43,7 +43,7 @@ package enum Limit: CaseIterable, Sendable {
         case .capsules: "too many capsules"
         case .fieldSections: "too much of header sections that do not end"
         case .settings: "too large a SETTINGS frame"
-        case .heldRequests: "too much of sessions before SETTINGS"
+        case .heldRequests: "too much of sessions before SETTINGS or the end of the handshake"
         case .libraryMemory: "too much data with holes, or too many connection IDs"
         }
     }

@@ -13,15 +13,18 @@ extension Connection {
         Unmanaged.fromOpaque(userData!).takeUnretainedValue()
     }
 
-    /// What was last decrypted on this thread. It stands here because each object file has a record of its own, and the
-    /// callbacks are set in this one.
-    static var lastDecrypted: CNgtcp2_decrypted { CNgtcp2_last_decrypted().pointee }
+    /// What was last decrypted on this thread. Each object file has a record of its own: this stands where the callbacks are
+    /// made, and neither may be inlined elsewhere.
+    static var lastDecrypted: CNgtcp2_decrypted {
+        @inline(never) get { CNgtcp2_last_decrypted().pointee }
+    }
 
     static let writeQlog: CNgtcp2_qlog_write = { userData, _, bytes, count in
         guard count > 0 else { return }
         Connection.from(userData).qlogWriter?(UnsafeRawBufferPointer(start: bytes, count: count))
     }
 
+    @inline(never)
     static func callbacks(isServer: Bool) -> ngtcp2_callbacks {
         var callbacks = ngtcp2_callbacks()
         CNgtcp2_callbacks_set_crypto(&callbacks, isServer ? 1 : 0)

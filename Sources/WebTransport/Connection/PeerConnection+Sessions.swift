@@ -15,7 +15,10 @@ extension PeerConnection {
         // Whoever waits to open a stream of it learns that it has ended.
         self.wakeStreamWaiters(.bidirectional)
         self.wakeStreamWaiters(.unidirectional)
-        if case .server(let context) = self.role { context.sessions.release() }
+        if case .server(let context) = self.role {
+            self.endpoint.counts.sessions -= 1
+            context.sessions.release()
+        }
         self.updateReaping()
         self.markDirty()
     }

@@ -83,6 +83,8 @@ extension PeerConnection {
         if let session = self.sessions[sessionID], session.isEstablished {
             self.deliver(stream, id, to: session, rest: rest, isFinal: isFinal)
         } else if self.endedSessions.contains(sessionID) {
+            self.endpoint.counts.streamsRejectedLate += 1
+            try self.spend(.rejectedStreams)
             self.reject(stream, id, code: WebTransportErrorCode.sessionGone)
             self.quic.consumed(rest.readableBytes, of: id)
         } else {
@@ -90,6 +92,8 @@ extension PeerConnection {
             let core = ReceiveStreamCore(id: id, connection: self)
             stream.kind = .webTransport(core)
             guard self.early.hold((id, rest, isFinal), for: sessionID) else {
+                self.endpoint.counts.streamsRejectedEarly += 1
+                try self.spend(.rejectedStreams)
                 self.reject(stream, id, code: WebTransportErrorCode.bufferedStreamRejected)
                 self.quic.consumed(rest.readableBytes, of: id)
                 return
@@ -106,6 +110,7 @@ extension PeerConnection {
         isFinal: Bool
     ) {
         self.hasCarriedTraffic = true
+        self.endpoint.counts.streamsOpenedByPeers += 1
         let core = ReceiveStreamCore(id: id, connection: self)
         stream.kind = .webTransport(core)
         session.streamArrived(core)
@@ -157,7 +162,7 @@ extension PeerConnection {
         let datagram = try HTTPDatagram(frame)
         if let session = self.sessions[datagram.streamID], session.isEstablished {
             self.hasCarriedTraffic = true
-            session.datagrams.offer(datagram.payload)
+            if session.datagrams.offer(datagram.payload) { self.endpoint.counts.datagramsDroppedInbound += 1 }
         } else if !self.endedSessions.contains(datagram.streamID) {
             self.early.hold(datagram.payload, for: datagram.streamID)
         }
@@ -187,6 +192,7 @@ extension PeerConnection {
     private func receiveHTTP3(_ bytes: ByteBuffer, on id: StreamID, isFinal: Bool) throws(HTTP3Error) {
         guard let http3 = self.http3 else { return }
         try http3.receive(bytes, on: id.rawValue, isFinal: isFinal)
+        try self.spend(.emptyFrames, http3.takeEmptyFrameCount())
         while let event = http3.nextEvent() { try self.dispatch(event) }
         while let credit = http3.nextCredit() {
             self.quic.consumed(credit.count, of: StreamID(rawValue: credit.streamID))
@@ -195,7 +201,18 @@ extension PeerConnection {
 
     // MARK: Ends
 
-    func streamReset(_ id: StreamID, code: UInt64) {
+    /// The peer has given up a stream of its own, be it one half or the other.
+    func abandoned(_ id: StreamID) throws(HTTP3Error) {
+        guard let stream = self.incoming[id], !stream.isAbandoned else { return }
+        stream.isAbandoned = true
+        try self.spend(.abandonedStreams)
+    }
+
+    func streamReset(_ id: StreamID, code: UInt64) throws(HTTP3Error) {
+        if id.isPeerInitiated(isServer: self.quic.isServer) {
+            if self.incoming[id] == nil { self.discard(id) }
+            try self.abandoned(id)
+        }
         let applicationCode = ApplicationErrorCode.applicationCode(for: code)
         if let stream = self.sendStreams[id]?.counterpart {
             stream.ended(.reset(applicationCode))
@@ -204,10 +221,25 @@ extension PeerConnection {
         } else {
             self.http3?.stopReading(id.rawValue)
             self.forgetHeldRequest(id.rawValue)
-            self.sessions[id.rawValue]?.requestStreamReset(code: code)
-            self.tunnels[id.rawValue]?.abort()
+            if let session = self.sessions[id.rawValue] {
+                session.requestStreamReset(code: code)
+            } else if let tunnel = self.tunnels[id.rawValue] {
+                tunnel.abort()
+            } else if id.direction == .bidirectional, self.incoming[id]?.isAnswered == false {
+                // RFC 9114 § 4.1.1: a request that is given up before it is complete is not answered. Without this the
+                // stream would never close.
+                self.http3?.stopWriting(id.rawValue)
+                self.quic.reset(id, code: HTTP3ErrorCode.requestCancelled.rawValue)
+            }
             if case .fetching(let fetch) = self.role { fetch.reset(id.rawValue, code: code) }
         }
+    }
+
+    /// A stream of which nothing has arrived but its end: it takes a place all the same.
+    private func discard(_ id: StreamID) {
+        let stream = self.addIncoming(id)
+        stream.kind = .discarded
+        stream.isTaken = true
     }
 
     func streamClosed(_ id: StreamID) throws(HTTP3Error) {
@@ -216,7 +248,7 @@ extension PeerConnection {
             stream.isClosed = true
             switch stream.kind {
             case .http3, .control:
-                try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
+                break
             case .webTransport(let core):
                 core.closed()
             case .typing:
@@ -225,6 +257,8 @@ extension PeerConnection {
             case .discarded:
                 break
             }
+            // Also when it was none of HTTP/3's: a PRIORITY_UPDATE may have named it.
+            try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
             if stream.isTaken { self.forget(id) }
         } else if !id.isPeerInitiated(isServer: self.quic.isServer) {
             try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
@@ -241,6 +275,7 @@ extension PeerConnection {
     private func forget(_ id: StreamID) {
         self.incoming[id] = nil
         self.quic.allowAnotherStream(id.direction)
+        if self.quic.isServer { self.http3?.allowRequests(self.quic.allowedBidirectionalStreams) }
         if self.quic.isWornOut, !self.isDraining {
             self.logger.debug("connection is worn out: its sessions are asked to finish")
             self.drain()
@@ -257,6 +292,7 @@ extension PeerConnection {
         let header = StreamTyping.header(sessionID: session.id, isUnidirectional: direction == .unidirectional)
         let core = SendStreamCore(id: id, connection: self, headerSize: header.readableBytes)
         self.sendStreams[id] = core
+        self.endpoint.counts.streamsOpenedHere += 1
         self.quic.write(header, to: id)
         self.markDirty()
         return core

@@ -58,6 +58,10 @@ final class PeerConnection {
     /// Whether packets have come in since events were last dispatched.
     var hasReceived = false
     private var probes = ProbeSchedule()
+    var abuse = AbuseGuard()
+    /// What the guard knows of.
+    var seenProgress = 0
+    var seenIdlePackets = 0
 
     /// A request with what followed it on its stream.
     struct HeldRequest {
@@ -162,6 +166,9 @@ final class PeerConnection {
     }
 
     func fail(_ error: HTTP3Error) {
+        // Events that came before the close are still to be dispatched, and may fail, too.
+        guard self.quic.isOpen else { return }
+        if let limit = error.limit { self.endpoint.counts.limits[limit, default: 0] += 1 }
         self.logger.debug("connection failed", metadata: [LoggingKeys.error: "\(error)"])
         // nghttp3 must not be used after it has found an error.
         self.http3 = nil
@@ -215,8 +222,9 @@ final class PeerConnection {
         case .streamData(let id, let bytes, let isFinal):
             try self.receive(bytes, on: id, isFinal: isFinal)
         case .streamReset(let id, let code):
-            self.streamReset(id, code: code)
+            try self.streamReset(id, code: code)
         case .stopSending(let id, let code):
+            try self.abandoned(id)
             if let session = self.sessions[id.rawValue] {
                 session.requestStreamReset(code: code ?? HTTP3ErrorCode.h3NoError.rawValue)
             } else if let tunnel = self.tunnels[id.rawValue] {
@@ -252,7 +260,11 @@ final class PeerConnection {
     }
 
     func startHTTP3() throws(HTTP3Error) {
-        let http3 = try HTTP3Connection(isServer: self.quic.isServer, additionalSettings: Self.offeredSettings)
+        let http3 = try HTTP3Connection(
+            isServer: self.quic.isServer,
+            additionalSettings: Self.offeredSettings,
+            maxRequests: self.quic.allowedBidirectionalStreams
+        )
         do {
             let control = try self.quic.openStream(.unidirectional)
             let encoder = try self.quic.openStream(.unidirectional)
@@ -270,6 +282,7 @@ final class PeerConnection {
 
     private func connectionClosed(_ reason: ConnectionCloseReason) {
         self.closeReason = reason
+        self.endpoint.counts.connectionsClosed[.init(reason), default: 0] += 1
         self.reapDeadline = nil
         self.handshakeEnded()
         for session in Array(self.sessions.values) { session.connectionClosed(reason) }

@@ -19,6 +19,8 @@ final class SessionCore {
         known: [.closeSession, .drainSession, .maxStreamData, .streamDataBlocked],
         maxPayloadSize: 4 + SessionClose.maxReasonSize
     )
+    /// How many capsules the peer has begun.
+    var capsuleCount: Int { self.capsules.count }
     private var hasReceivedClose = false
     let datagrams = DatagramInbox()
     let datagramHeader: ByteBuffer
