@@ -17,6 +17,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 
 func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -76,6 +77,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
@@ -110,7 +112,7 @@ let package = Package(
             "WebSocket",
             [
                 "CZlib", "TLS", "Credentials", "HTTPSemantics", "LoopConcurrency", nioCore, nioPosix, httpTypes,
-                logging,
+                logging, metrics,
                 deque,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -125,7 +127,7 @@ let package = Package(
             "WebTransport",
             [
                 "CUDPSocket", "Credentials", "HTTPSemantics", "LoopConcurrency", "QUIC", "HTTP3", "WebTransportCore",
-                nioCore, nioPosix, httpTypes, logging, deque,
+                nioCore, nioPosix, httpTypes, logging, metrics, deque,
                 .product(name: "HeapModule", package: "swift-collections"),
             ]
         ),
@@ -135,7 +137,7 @@ let package = Package(
             name: "ApusServer",
             dependencies: [
                 "Credentials", "HTTPSemantics", "WebTransport", "WebSocket", nioCore, nioPosix, httpTypes, logging,
-                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                metrics, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             resources: [.copy("Lab")],
@@ -185,7 +187,7 @@ let package = Package(
             "ApusServerTests",
             [
                 "ApusServer", "Credentials", "HTTPSemantics", "TLS", "WebSocket", "WebTransport", nioCore, nioPosix,
-                httpTypes, logging,
+                httpTypes, logging, metrics,
             ]
         ),
         tests("CredentialsTests", ["Credentials", "CGnuTLS"]),

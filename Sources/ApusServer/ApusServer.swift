@@ -28,12 +28,20 @@ public struct ApusServer: Service {
         /// transports by sending the same bytes over each.
         public var compressesWebSockets = false
         public var transport = TransportOptions()
+        /// Receives the metrics of both transports, and shows them at `/metrics` of the plain port; nil has neither, unless
+        /// `MetricsSystem` was given another receiver.
+        public var metrics: PrometheusRegistry?
         /// Adds `/test/…`.
         public var testEndpoints = false
         /// Keeps this development certificate fresh; nil for a certificate that somebody else looks after.
         public var development: DevelopmentIdentity?
 
         public init() {}
+    }
+
+    /// The names of all metrics, each with one sentence that says what it counts.
+    public static var metricDescriptions: [String: String] {
+        WebTransportServer.metricDescriptions.merging(WebSocketServer.metricDescriptions) { first, _ in first }
     }
 
     /// The port of QUIC and TLS.
@@ -104,6 +112,7 @@ public struct ApusServer: Service {
         udp.maxSessions = configuration.maxSessions
         udp.transport = configuration.transport
         udp.retry = configuration.retry
+        udp.metrics = configuration.metrics
         udp.tunnels = tcp.tunnels(idleTimeout: configuration.transport.idleTimeout)
         do {
             let quic = try await WebTransportServer.bind(
@@ -141,7 +150,10 @@ public struct ApusServer: Service {
                 tls: .init(identities: identities, tickets: try SessionTicketKey())
             )
         ]
-        for host in try Self.loopbackHosts() { listeners.append(.init(host: host, port: configuration.httpPort)) }
+        let plain = configuration.metrics.map { MetricsPage(registry: $0, others: site.response).response }
+        for host in try Self.loopbackHosts() {
+            listeners.append(.init(host: host, port: configuration.httpPort, resources: plain))
+        }
         var tcp = WebSocketServerConfiguration(
             listeners: listeners,
             resources: site.response,
@@ -154,6 +166,7 @@ public struct ApusServer: Service {
         tcp.maxMessageSize = configuration.maxMessageSize
         if configuration.compressesWebSockets { tcp.compression = WebSocketCompression() }
         tcp.gracePeriod = .seconds(2)
+        tcp.metrics = configuration.metrics
         return tcp
     }
 

@@ -4,6 +4,9 @@
 #ifndef CNGTCP2_SHIMS_H
 #define CNGTCP2_SHIMS_H
 
+#include <malloc.h>
+#include <stdlib.h>
+
 #include <ngtcp2/ngtcp2.h>
 #include <ngtcp2/ngtcp2_crypto.h>
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
@@ -76,6 +79,41 @@ static inline void CNgtcp2_transport_params_set_original_dcid(
 #endif
 }
 
+/// What was last decrypted on this thread: how many packets with a short header so far, and the number of the last one as
+/// it was sent.
+typedef struct {
+    uint64_t count, packet_number, packet_number_bits;
+} CNgtcp2_decrypted;
+
+/// The callback below gets nothing that tells its connection. Each object file has a record of its own: callbacks and record
+/// are to be asked for in the same one.
+static inline CNgtcp2_decrypted *CNgtcp2_last_decrypted(void) {
+    static _Thread_local CNgtcp2_decrypted last;
+    return &last;
+}
+
+static inline int CNgtcp2_decrypt(
+    uint8_t *plaintext, const ngtcp2_crypto_aead *aead, const ngtcp2_crypto_aead_ctx *context,
+    const uint8_t *ciphertext, size_t ciphertext_length, const uint8_t *nonce, size_t nonce_length,
+    const uint8_t *header, size_t header_length
+) {
+    int result = ngtcp2_crypto_decrypt_cb(
+        plaintext, aead, context, ciphertext, ciphertext_length, nonce, nonce_length, header, header_length
+    );
+    // The packet number ends the header, and the first byte has its length (RFC 9000 § 17.3.1).
+    if (result == 0 && header_length > 4 && (header[0] & 0x80) == 0) {
+        CNgtcp2_decrypted *last = CNgtcp2_last_decrypted();
+        size_t length = (header[0] & 0x03) + 1;
+        last->count += 1;
+        last->packet_number = 0;
+        last->packet_number_bits = 8 * length;
+        for (size_t i = header_length - length; i < header_length; ++i) {
+            last->packet_number = last->packet_number << 8 | header[i];
+        }
+    }
+    return result;
+}
+
 /// Fills in the callbacks that the crypto helper library implements.
 static inline void CNgtcp2_callbacks_set_crypto(ngtcp2_callbacks *callbacks, int is_server) {
     if (is_server) {
@@ -86,7 +124,7 @@ static inline void CNgtcp2_callbacks_set_crypto(ngtcp2_callbacks *callbacks, int
     }
     callbacks->recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb;
     callbacks->encrypt = ngtcp2_crypto_encrypt_cb;
-    callbacks->decrypt = ngtcp2_crypto_decrypt_cb;
+    callbacks->decrypt = CNgtcp2_decrypt;
     callbacks->hp_mask = ngtcp2_crypto_hp_mask_cb;
     callbacks->update_key = ngtcp2_crypto_update_key_cb;
     callbacks->delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb;
@@ -95,25 +133,68 @@ static inline void CNgtcp2_callbacks_set_crypto(ngtcp2_callbacks *callbacks, int
     callbacks->version_negotiation = ngtcp2_crypto_version_negotiation_cb;
 }
 
+// MARK: Memory
+
+/// An allocator that counts what is allocated and not freed, in bytes as the system rounds them. It stays in place as
+/// long as the connection that uses it.
+typedef struct {
+    ngtcp2_mem functions;
+    size_t used;
+} CNgtcp2_memory;
+
+static inline void *CNgtcp2_memory_added(void *memory, void *block) {
+    if (block) { ((CNgtcp2_memory *)memory)->used += malloc_usable_size(block); }
+    return block;
+}
+
+static inline void *CNgtcp2_memory_malloc(size_t size, void *memory) {
+    return CNgtcp2_memory_added(memory, malloc(size));
+}
+
+static inline void CNgtcp2_memory_free(void *block, void *memory) {
+    if (block) { ((CNgtcp2_memory *)memory)->used -= malloc_usable_size(block); }
+    free(block);
+}
+
+static inline void *CNgtcp2_memory_calloc(size_t count, size_t size, void *memory) {
+    return CNgtcp2_memory_added(memory, calloc(count, size));
+}
+
+static inline void *CNgtcp2_memory_realloc(void *block, size_t size, void *memory) {
+    size_t old = block ? malloc_usable_size(block) : 0;
+    void *moved = realloc(block, size);
+    if (moved) { ((CNgtcp2_memory *)memory)->used -= old; }
+    return CNgtcp2_memory_added(memory, moved);
+}
+
+static inline void CNgtcp2_memory_init(CNgtcp2_memory *memory) {
+    memory->functions.user_data = memory;
+    memory->functions.malloc = CNgtcp2_memory_malloc;
+    memory->functions.free = CNgtcp2_memory_free;
+    memory->functions.calloc = CNgtcp2_memory_calloc;
+    memory->functions.realloc = CNgtcp2_memory_realloc;
+    memory->used = 0;
+}
+
 // MARK: Connections
 
 static inline int CNgtcp2_conn_client_new(
     ngtcp2_conn **connection, const ngtcp2_cid *dcid, const ngtcp2_cid *scid, const ngtcp2_path *path,
     const ngtcp2_callbacks *callbacks, const ngtcp2_settings *settings, const ngtcp2_transport_params *params,
-    void *user_data
+    CNgtcp2_memory *memory, void *user_data
 ) {
     return ngtcp2_conn_client_new(
-        connection, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params, NULL, user_data
+        connection, dcid, scid, path, NGTCP2_PROTO_VER_V1, callbacks, settings, params, &memory->functions, user_data
     );
 }
 
 static inline int CNgtcp2_conn_server_new(
     ngtcp2_conn **connection, const ngtcp2_cid *dcid, const ngtcp2_cid *scid, const ngtcp2_path *path,
     uint32_t version, const ngtcp2_callbacks *callbacks, const ngtcp2_settings *settings,
-    const ngtcp2_transport_params *params, void *user_data
+    const ngtcp2_transport_params *params, CNgtcp2_memory *memory, void *user_data
 ) {
     return ngtcp2_conn_server_new(
-        connection, dcid, scid, path, version, callbacks, settings, params, NULL, user_data
+        connection, dcid, scid, path, version, callbacks, settings, params, &memory->functions, user_data
     );
 }
 

@@ -60,6 +60,8 @@ package struct CapsuleDecoder: ~Copyable {
         case skipping(missing: UInt64)
     }
     private var state: State
+    /// How many capsules have begun, known and unknown.
+    package private(set) var count: Int
     private let known: Set<CapsuleType>
     private let maxPayloadSize: Int
 
@@ -67,11 +69,12 @@ package struct CapsuleDecoder: ~Copyable {
     ///   - known: the types to deliver.
     ///   - maxPayloadSize: in bytes; a known capsule that is longer is malformed.
     package init(known: Set<CapsuleType>, maxPayloadSize: Int) {
-        self.init(.header(ByteBuffer()), known: known, maxPayloadSize: maxPayloadSize)
+        self.init(.header(ByteBuffer()), count: 0, known: known, maxPayloadSize: maxPayloadSize)
     }
 
-    private init(_ state: consuming State, known: Set<CapsuleType>, maxPayloadSize: Int) {
+    private init(_ state: consuming State, count: Int, known: Set<CapsuleType>, maxPayloadSize: Int) {
         self.state = state
+        self.count = count
         self.known = known
         self.maxPayloadSize = maxPayloadSize
     }
@@ -89,7 +92,7 @@ package struct CapsuleDecoder: ~Copyable {
     /// - Throws: H3_MESSAGE_ERROR, which ends the stream, when a known capsule is too long.
     package mutating func next(from input: inout ByteBuffer) throws(HTTP3Error) -> Capsule? {
         while true {
-            let (known, maxPayloadSize) = (self.known, self.maxPayloadSize)
+            let (known, maxPayloadSize, count) = (self.known, self.maxPayloadSize, self.count)
             let outcome: Outcome
             switch consume self.state {
             case .header(let collected):
@@ -101,15 +104,18 @@ package struct CapsuleDecoder: ~Copyable {
             }
             switch consume outcome {
             case .next(let state):
-                self = .init(state, known: known, maxPayloadSize: maxPayloadSize)
+                self = .init(state, count: count, known: known, maxPayloadSize: maxPayloadSize)
+            case .began(let state):
+                self = .init(state, count: count + 1, known: known, maxPayloadSize: maxPayloadSize)
             case .needsMore(let state):
-                self = .init(state, known: known, maxPayloadSize: maxPayloadSize)
+                self = .init(state, count: count, known: known, maxPayloadSize: maxPayloadSize)
                 return nil
             case .capsule(let capsule):
-                self = .init(.header(ByteBuffer()), known: known, maxPayloadSize: maxPayloadSize)
+                self = .init(.header(ByteBuffer()), count: count, known: known, maxPayloadSize: maxPayloadSize)
                 return capsule
             case .tooLong(let header):
-                self = .init(.skipping(missing: header.length), known: known, maxPayloadSize: maxPayloadSize)
+                let state = State.skipping(missing: header.length)
+                self = .init(state, count: count + 1, known: known, maxPayloadSize: maxPayloadSize)
                 throw HTTP3Error(.messageError, "a capsule of type \(header.type) with \(header.length) bytes")
             }
         }
@@ -117,6 +123,8 @@ package struct CapsuleDecoder: ~Copyable {
 
     private enum Outcome: ~Copyable {
         case next(State)
+        /// The header of a capsule is complete.
+        case began(State)
         case needsMore(State)
         case capsule(Capsule)
         case tooLong(FrameHeader)
@@ -135,9 +143,9 @@ package struct CapsuleDecoder: ~Copyable {
         var complete = collected
         guard let header = FrameHeader(from: &complete) else { return .next(.header(collected)) }
         let type = CapsuleType(rawValue: header.type)
-        guard known.contains(type) else { return .next(.skipping(missing: header.length)) }
+        guard known.contains(type) else { return .began(.skipping(missing: header.length)) }
         guard header.length <= UInt64(maxPayloadSize) else { return .tooLong(header) }
-        return .next(.payload(type, ByteBuffer(), missing: Int(header.length)))
+        return .began(.payload(type, ByteBuffer(), missing: Int(header.length)))
     }
 
     private static func readPayload(

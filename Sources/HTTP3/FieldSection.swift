@@ -10,10 +10,13 @@ struct FieldSection {
     private var size = 0
 
     var isTooLarge: Bool { self.size > Self.maxSize }
+    /// What is kept of it, counted likewise.
+    private(set) var heldByteCount = 0
 
     mutating func append(name: String, value: String) {
         self.size += name.utf8.count + value.utf8.count + 32
         guard !self.isTooLarge else { return }
+        self.heldByteCount = self.size
         if name.hasPrefix(":") {
             self.pseudo[name] = value
         } else if let name = HTTPField.Name(name) {

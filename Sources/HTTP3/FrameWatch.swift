@@ -3,7 +3,7 @@ import NIOCore
 /// Watches the frames of one stream for WT_STREAM, which looks like a frame but has no length, and may only begin a
 /// stream (draft-ietf-webtrans-http3 § 4.3). nghttp3 takes it for a frame of unknown type and skips what follows.
 ///
-/// It also knows where nghttp3 must not stop reading: see `isBehindElementID`.
+/// It counts frames that lead to nothing, of which nghttp3 says nothing; and it knows where nghttp3 must not stop reading: see `isBehindElementID`.
 struct FrameWatch: ~Copyable {
     private enum State: ~Copyable {
         /// Within the type of a unidirectional stream.
@@ -49,12 +49,28 @@ struct FrameWatch: ~Copyable {
     }
 
     /// Takes the next bytes of the stream.
-    mutating func process(_ bytes: ByteBuffer) throws(HTTP3Error) {
+    /// - Returns: how many frames have begun that carry neither data nor fields.
+    mutating func process(_ bytes: ByteBuffer) throws(HTTP3Error) -> Int {
         var rest = bytes
-        while rest.readableBytes > 0 { try self.step(&rest) }
+        var emptyFrames = 0
+        while rest.readableBytes > 0 { try self.step(&rest, &emptyFrames) }
+        return emptyFrames
     }
 
-    private mutating func step(_ rest: inout ByteBuffer) throws(HTTP3Error) {
+    /// RFC 9114 § 7.2.
+    private enum FrameType {
+        static let data: UInt64 = 0x00
+        static let headers: UInt64 = 0x01
+    }
+
+    private static func isEmpty(_ header: FrameHeader) -> Bool {
+        switch header.type {
+        case FrameType.data, FrameType.headers: header.length == 0
+        default: true
+        }
+    }
+
+    private mutating func step(_ rest: inout ByteBuffer, _ emptyFrames: inout Int) throws(HTTP3Error) {
         switch consume self.state {
         case .streamType(var collected):
             collected.writeBuffer(&rest)
@@ -81,6 +97,7 @@ struct FrameWatch: ~Copyable {
                 return
             }
             rest.moveReaderIndex(forwardBy: start.readableBytes - input.readableBytes - before)
+            if Self.isEmpty(header) { emptyFrames += 1 }
             if header.length == 0 {
                 self = .init(.header(ByteBuffer()))
             } else if Self.priorityUpdates.contains(header.type) {

@@ -17,11 +17,11 @@ extension HTTP3Connection {
     static func callbacks() -> nghttp3_callbacks {
         var callbacks = nghttp3_callbacks()
         callbacks.begin_headers = { _, id, userData, _ in
-            HTTP3Connection.from(userData).sections[id] = FieldSection()
+            HTTP3Connection.from(userData).sectionBegan(id)
             return 0
         }
         callbacks.recv_header = { _, id, _, name, value, _, userData, _ in
-            HTTP3Connection.from(userData).sections[id]?.append(name: text(name), value: text(value))
+            HTTP3Connection.from(userData).fieldReceived(id, name: text(name), value: text(value))
             return 0
         }
         callbacks.end_headers = { _, id, _, userData, _ in
@@ -65,8 +65,23 @@ extension HTTP3Connection {
         HTTP3Connection.from(userData).lendData(of: id, to: vectors!, flags: flags!)
     }
 
+    private func sectionBegan(_ id: Int64) {
+        if let section = self.sections.updateValue(FieldSection(), forKey: id) {
+            self.sectionByteCount -= section.heldByteCount
+        }
+    }
+
+    private func fieldReceived(_ id: Int64, name: String, value: String) {
+        guard var section = self.sections.removeValue(forKey: id) else { return }
+        let before = section.heldByteCount
+        section.append(name: name, value: value)
+        self.sectionByteCount += section.heldByteCount - before
+        self.sections[id] = section
+    }
+
     private func sectionEnded(_ id: Int64) {
         guard let section = self.sections.removeValue(forKey: id) else { return }
+        self.sectionByteCount -= section.heldByteCount
         if section.isTooLarge {
             self.events.append(.fieldsTooLarge(streamID: id))
         } else if self.isServer {

@@ -20,8 +20,15 @@ package final class HTTP3Connection {
     var events: Deque<HTTP3Event> = []
     var credits: Deque<(streamID: Int64, count: Int)> = []
     var sections: [Int64: FieldSection] = [:]
+    /// What they hold together, in bytes as RFC 9114 § 4.2.2 counts them.
+    var sectionByteCount = 0
     var bodies: [Int64: OutgoingBody] = [:]
     private var watches: [Int64: WatchBox] = [:]
+    private var emptyFrameCount = 0
+
+    /// Header sections that have begun and not ended. A field that refers to the peer's dynamic table is two bytes on the
+    /// wire and up to 4 KiB here (RFC 9204 § 7.3.2): without a limit, a thousand requests that go no further cost 64 MB.
+    private static let maxSectionBytes = 4 << 20
 
     /// Streams whose output the transport does not want now. `nghttp3_conn_resume_stream` would forget that it was blocked.
     private var blocked: Set<Int64> = []
@@ -31,8 +38,14 @@ package final class HTTP3Connection {
     /// Bytes of output in one piece. A stream's output beyond the transport's watermark waits in `OutgoingBody`.
     private static let maxVectors = 16
 
-    /// - Parameter additionalSettings: what the first SETTINGS frame says beside the library's own settings.
-    package init(isServer: Bool, additionalSettings: [Setting]) throws(HTTP3Error) {
+    /// - Parameters:
+    ///   - additionalSettings: what the first SETTINGS frame says beside the library's own settings.
+    ///   - maxRequests: how many bidirectional streams a client may open, for a server; see `allowRequests`.
+    package init(
+        isServer: Bool,
+        additionalSettings: [Setting],
+        maxRequests: UInt64 = 1 << 60
+    ) throws(HTTP3Error) {
         self.isServer = isServer
         self.splicer = SettingsSplicer(adding: additionalSettings)
         var settings = nghttp3_settings()
@@ -50,10 +63,15 @@ package final class HTTP3Connection {
             ? CNghttp3_conn_server_new(&self.handle, &callbacks, &settings, self.userData)
             : CNghttp3_conn_client_new(&self.handle, &callbacks, &settings, self.userData)
         try self.check(result, "nghttp3_conn_new")
-        if isServer {
-            // WebTransport's streams use up IDs that the library does not see.
-            nghttp3_conn_set_max_client_streams_bidi(self.handle, UInt64(1) << 60)
-        }
+        if isServer { self.allowRequests(maxRequests) }
+    }
+
+    /// The client may have opened that many bidirectional streams in all, WebTransport's among them.
+    ///
+    /// A PRIORITY_UPDATE for a stream beyond is H3_ID_ERROR (RFC 9218 § 7.2); one for a stream that is to come costs the
+    /// library memory until that stream has closed.
+    package func allowRequests(_ count: UInt64) {
+        nghttp3_conn_set_max_client_streams_bidi(self.handle, count)
     }
 
     deinit {
@@ -75,7 +93,9 @@ package final class HTTP3Connection {
     /// Takes the next bytes of a stream.
     /// - Throws: what ends the connection.
     package func receive(_ bytes: ByteBuffer, on streamID: Int64, isFinal: Bool) throws(HTTP3Error) {
-        let bytes = try self.watch(streamID).process(bytes, isFinal: isFinal)
+        let watch = self.watch(streamID)
+        let bytes = try watch.process(bytes, isFinal: isFinal)
+        self.emptyFrameCount += watch.takeEmptyFrameCount()
         let consumed = bytes.withUnsafeReadableBytes { bytes in
             nghttp3_conn_read_stream(
                 self.handle,
@@ -87,6 +107,13 @@ package final class HTTP3Connection {
         }
         guard consumed >= 0 else { throw self.error(Int32(consumed), "nghttp3_conn_read_stream") }
         if consumed > 0 { self.credits.append((streamID, Int(consumed))) }
+        guard self.sectionByteCount <= Self.maxSectionBytes else { throw HTTP3Error(.fieldSections) }
+    }
+
+    /// How many frames have come, since the last call, that carry neither data nor fields.
+    package func takeEmptyFrameCount() -> Int {
+        defer { self.emptyFrameCount = 0 }
+        return self.emptyFrameCount
     }
 
     private func watch(_ streamID: Int64) -> WatchBox {
@@ -105,7 +132,7 @@ package final class HTTP3Connection {
     /// The transport's stream is gone.
     package func streamClosed(_ streamID: Int64, code: HTTP3ErrorCode) throws(HTTP3Error) {
         self.bodies[streamID] = nil
-        self.sections[streamID] = nil
+        if let section = self.sections.removeValue(forKey: streamID) { self.sectionByteCount -= section.heldByteCount }
         self.watches[streamID] = nil
         self.blocked.remove(streamID)
         let result = nghttp3_conn_close_stream(self.handle, streamID, code.rawValue)
@@ -267,14 +294,20 @@ final class OutgoingBody {
 private final class WatchBox {
     private var watch: FrameWatch
     private var held = ByteBuffer()
+    private var emptyFrameCount = 0
 
     init(_ watch: consuming FrameWatch) {
         self.watch = watch
     }
 
+    func takeEmptyFrameCount() -> Int {
+        defer { self.emptyFrameCount = 0 }
+        return self.emptyFrameCount
+    }
+
     /// - Returns: what the library may read now. The last byte is held back where it must not stop reading.
     func process(_ bytes: ByteBuffer, isFinal: Bool) throws(HTTP3Error) -> ByteBuffer {
-        try self.watch.process(bytes)
+        self.emptyFrameCount += try self.watch.process(bytes)
         var readable = bytes
         if self.held.readableBytes > 0 {
             readable = self.held

@@ -26,6 +26,8 @@ package struct HTTP3ErrorCode: Hashable, Sendable {
 package struct HTTP3Error: Error, Sendable {
     package var code: HTTP3ErrorCode
     package var message: String
+    /// The limit that the peer has gone beyond, if it is that.
+    package internal(set) var limit: Limit?
 
     package init(_ code: HTTP3ErrorCode, _ message: String) {
         self.code = code

@@ -41,7 +41,7 @@ package struct PeerSettingsReader: ~Copyable {
             }
             guard header.length <= UInt64(Self.maxFrameSize) else {
                 self = .init(.done)
-                throw HTTP3Error(.excessiveLoad, "a SETTINGS frame of \(header.length) bytes")
+                throw HTTP3Error(.settings)
             }
             guard var payload = input.readSlice(length: Int(header.length)) else {
                 self = .init(.collecting(collected))

@@ -13,11 +13,18 @@ extension Connection {
         Unmanaged.fromOpaque(userData!).takeUnretainedValue()
     }
 
+    /// What was last decrypted on this thread. Each object file has a record of its own: this stands where the callbacks are
+    /// made, and neither may be inlined elsewhere.
+    static var lastDecrypted: CNgtcp2_decrypted {
+        @inline(never) get { CNgtcp2_last_decrypted().pointee }
+    }
+
     static let writeQlog: CNgtcp2_qlog_write = { userData, _, bytes, count in
         guard count > 0 else { return }
         Connection.from(userData).qlogWriter?(UnsafeRawBufferPointer(start: bytes, count: count))
     }
 
+    @inline(never)
     static func callbacks(isServer: Bool) -> ngtcp2_callbacks {
         var callbacks = ngtcp2_callbacks()
         CNgtcp2_callbacks_set_crypto(&callbacks, isServer ? 1 : 0)
@@ -43,6 +50,7 @@ extension Connection {
             return 0
         }
         callbacks.recv_crypto_data = { handle, level, offset, bytes, count, userData in
+            Connection.from(userData).progress += 1
             let data = UnsafeBufferPointer(start: bytes, count: count)
             if CNgtcp2_is_1rtt(level) != 0, !Connection.from(userData).postHandshakeMessages.allows(data) {
                 ngtcp2_conn_set_tls_alert(handle, TLSSession.Alert.unexpectedMessage)
@@ -85,17 +93,20 @@ extension Connection {
             return 0
         }
         callbacks.extend_max_local_streams_bidi = { _, _, userData in
-            Connection.from(userData).events.append(.streamsAvailable(.bidirectional))
+            Connection.from(userData).streamsAvailable(.bidirectional)
             return 0
         }
         callbacks.extend_max_local_streams_uni = { _, _, userData in
-            Connection.from(userData).events.append(.streamsAvailable(.unidirectional))
+            Connection.from(userData).streamsAvailable(.unidirectional)
             return 0
         }
         callbacks.recv_new_token = receiveNewToken
         callbacks.recv_datagram = { _, _, bytes, count, userData in
-            let payload = ByteBuffer(bytes: UnsafeRawBufferPointer(start: bytes, count: count))
-            Connection.from(userData).events.append(.datagram(payload))
+            Connection.from(userData).datagramReceived(UnsafeRawBufferPointer(start: bytes, count: count))
+            return 0
+        }
+        callbacks.ack_datagram = { _, _, userData in
+            Connection.from(userData).progress += 1
             return 0
         }
         return callbacks

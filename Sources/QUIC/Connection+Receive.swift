@@ -16,6 +16,7 @@ extension Connection {
         case .handshaking, .established:
             break
         }
+        let (progress, decryptedCount) = (self.progress, Self.lastDecrypted.count)
         let result = path.withLibraryPath { path in
             CNgtcp2_conn_read_pkt(
                 self.handle,
@@ -33,6 +34,14 @@ extension Connection {
                 at: now
             )
             self.newlyAcknowledgedByteCount = 0
+        }
+        let decrypted = Self.lastDecrypted
+        if decrypted.count != decryptedCount {
+            let isNew = self.newestPacket.isNew(
+                truncated: decrypted.packet_number,
+                bits: decrypted.packet_number_bits
+            )
+            if isNew, self.progress == progress { self.idlePacketCount += 1 }
         }
         self.afterReading(result, at: now)
     }

@@ -98,7 +98,9 @@ extension Connection {
     package func allowAnotherStream(_ direction: StreamDirection) {
         guard self.isOpen else { return }
         switch direction {
-        case .bidirectional: ngtcp2_conn_extend_max_streams_bidi(self.handle, 1)
+        case .bidirectional:
+            self.allowedBidirectionalStreams += 1
+            ngtcp2_conn_extend_max_streams_bidi(self.handle, 1)
         case .unidirectional: self.allowUnidirectionalStream()
         }
     }
@@ -125,26 +127,31 @@ extension Connection {
     }
 
     func enqueue(_ stream: Stream) {
-        guard !stream.isQueued, stream.hasSomethingToSend else { return }
-        stream.isQueued = true
+        guard stream.queue == .none, stream.hasSomethingToSend else { return }
+        stream.queue = .sending
         self.sendQueue.append(stream)
     }
 
-    /// A closed stream must not wait for its turn: without credit that never comes. The queues are no longer than there are
-    /// open streams.
-    private func removeFromQueues(_ stream: Stream) {
-        if stream.isQueued {
-            self.sendQueue.removeAll { $0 === stream }
-            self.creditQueue.removeAll { $0 === stream }
+    /// A closed stream holds nothing while it waits for its turn: without credit that never comes.
+    private func close(_ stream: Stream) {
+        self.heldByteCount -= stream.buffer.heldByteCount
+        self.unacknowledgedByteCount -= stream.buffer.unacknowledgedByteCount
+        stream.close()
+        switch stream.queue {
+        case .none: break
+        case .sending: self.sendQueue.streamClosed()
+        case .credit: self.creditQueue.streamClosed()
         }
-        if stream.isBlocked { self.blockedStreams.removeAll { $0 === stream } }
+        if stream.isBlocked { self.blockedStreams.streamClosed() }
     }
 
     func enqueueForSending(_ id: StreamID) {
+        self.progress += 1
         if let stream = self.streams[id] { self.enqueue(stream) }
     }
 
     func acknowledged(_ id: StreamID, upTo offset: UInt64) {
+        self.progress += 1
         guard let stream = self.streams[id] else { return }
         let held = stream.buffer.heldByteCount
         stream.buffer.acknowledged(upTo: offset)
@@ -163,6 +170,7 @@ extension Connection {
     // MARK: What the callbacks report
 
     func streamDataReceived(_ id: StreamID, _ bytes: UnsafeRawBufferPointer, isFinal: Bool) {
+        self.progress += 1 + bytes.count / 1024
         var data = self.takeLastData(of: id) ?? ByteBuffer()
         data.writeBytes(bytes)
         self.events.append(.streamData(id, data, isFinal: isFinal))
@@ -180,20 +188,29 @@ extension Connection {
     }
 
     func streamReset(_ id: StreamID, code: UInt64, finalSize: UInt64) {
+        self.progress += 1
         self.events.append(.streamReset(id, code: code, finalSize: finalSize))
         self.receivingEnded(id)
     }
 
     func streamClosed(_ id: StreamID, code: UInt64?) {
+        self.progress += 1
         let stream = self.streams.removeValue(forKey: id)
         if let stream {
             if let code, stream.isStoppedByPeer { self.events.append(.stopSending(id, code: code)) }
-            stream.fin = .reset
-            self.heldByteCount -= stream.buffer.heldByteCount
-            self.unacknowledgedByteCount -= stream.buffer.unacknowledgedByteCount
-            self.removeFromQueues(stream)
+            self.close(stream)
         }
         self.events.append(.streamClosed(id, sentByteCount: stream?.buffer.sentOffset ?? 0))
+    }
+
+    func datagramReceived(_ bytes: UnsafeRawBufferPointer) {
+        self.progress += 1
+        self.events.append(.datagram(ByteBuffer(bytes: bytes)))
+    }
+
+    func streamsAvailable(_ direction: StreamDirection) {
+        self.progress += 1
+        self.events.append(.streamsAvailable(direction))
     }
 
     /// Stands in for the `stream_close` that the older library generation does not deliver.
@@ -222,7 +239,7 @@ extension Connection {
         self.dueResets.removeAll(keepingCapacity: true)
         // A few in each turn, so that a peer that blocks many streams does not make each of its packets expensive.
         for _ in 0..<min(self.blockedStreams.count, 8) {
-            let stream = self.blockedStreams.removeFirst()
+            guard let stream = self.blockedStreams.popFirst() else { break }
             stream.isBlocked = false
             self.enqueue(stream)
         }
@@ -245,4 +262,6 @@ extension Connection {
 
     /// About 200 MB of one connection in the worst case.
     private static let maxLeakedStreams = 1 << 19
+    /// In bytes.
+    static let leakedStreamSize = 400
 }

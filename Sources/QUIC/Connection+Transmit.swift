@@ -134,6 +134,7 @@ extension Connection {
         }
         while let stream = self.sendQueue.popFirst() {
             guard stream.buffer.hasUnsent else { return stream }
+            stream.queue = .credit
             self.creditQueue.append(stream)
         }
         return nil
@@ -191,7 +192,7 @@ extension Connection {
         info: UnsafeMutablePointer<ngtcp2_pkt_info>,
         at now: NIODeadline
     ) -> Int {
-        stream.isQueued = false
+        stream.queue = .none
         guard stream.hasSomethingToSend else { return Int(NGTCP2_ERR_STREAM_SHUT_WR) }
         return withUnsafeTemporaryAllocation(of: ngtcp2_vec.self, capacity: Self.maxVectors) { vectors in
             let (count, reachesEnd) = stream.buffer.fill(vectors)
@@ -238,7 +239,7 @@ extension Connection {
                 return Int(NGTCP2_ERR_STREAM_DATA_BLOCKED)
             case 0... where accepted < 0 && !isProbe:
                 // The packet was full, or may not be sent yet: the stream keeps its place.
-                stream.isQueued = true
+                stream.queue = .sending
                 self.sendQueue.prepend(stream)
             default:
                 self.enqueue(stream)

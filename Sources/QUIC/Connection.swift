@@ -15,6 +15,8 @@ package final class Connection {
     /// The library's handle: nil until `start`, then until `deinit`.
     private(set) var handle: OpaquePointer?
     let tls: TLSSession
+    /// The library's allocator for this connection, which lives a little longer than the handle.
+    private let memory: UnsafeMutablePointer<CNgtcp2_memory>
     /// Where this connection's IDs lead to it. The endpoint outlives its connections.
     unowned let endpoint: Endpoint
     let configuration: TransportConfiguration
@@ -32,7 +34,7 @@ package final class Connection {
     var newlyAcknowledgedByteCount = 0
     var blackHoleWatch = BlackHoleWatch()
     /// Streams with something to send, in the order in which they take their turn.
-    var sendQueue: Deque<Stream> = []
+    var sendQueue = StreamQueue()
     var datagrams = DatagramQueue()
     var routes: Set<ConnectionID> = []
     /// The library's callbacks only note this; what follows from it happens when the call has returned.
@@ -41,9 +43,9 @@ package final class Connection {
     var didReceiveStatelessReset = false
     var dueResets: [StreamID] = []
     /// Streams of the queue that wait for credit of the connection.
-    var creditQueue: Deque<Stream> = []
+    var creditQueue = StreamQueue()
     /// Streams that their own flow control holds up, in the order in which they are tried again.
-    var blockedStreams: Deque<Stream> = []
+    var blockedStreams = StreamQueue()
     /// Peer's unidirectional streams that were counted as ended when they were stopped.
     var abandonedStreams: Set<StreamID> = []
     var endedUnidirectionalCount = 0
@@ -51,6 +53,15 @@ package final class Connection {
     var resumption: Resumption?
     /// What was assumed of the server to send data before the handshake; nil when there is none, or no more.
     var earlyDataTerms: EarlyDataTerms?
+    /// How many bidirectional streams the peer may have opened in all.
+    package internal(set) var allowedBidirectionalStreams: UInt64
+    /// Grows with everything that the peer's packets bring or acknowledge: one for each such thing, and one for each
+    /// kilobyte of stream data.
+    package internal(set) var progress = 0
+    /// New packets that led to no progress: they were idle, or brought data out of order, which counts when what is missing
+    /// has come. What others make up or repeat does not count, else they could have the connection closed.
+    package internal(set) var idlePacketCount = 0
+    var newestPacket = NewestPacket()
 
     /// The life of a connection (RFC 9000 § 10). Each ending holds what only it needs.
     enum Phase {
@@ -135,12 +146,16 @@ package final class Connection {
         self.endpoint = endpoint
         self.qlogWriter = configuration.makeQlogWriter?(originalDestinationID, isServer)
         self.postHandshakeMessages = PostHandshakeMessages(isFromServer: !isServer)
+        self.allowedBidirectionalStreams = configuration.maxStreams
+        self.memory = .allocate(capacity: 1)
+        CNgtcp2_memory_init(self.memory)
         self.datagrams.capacity = configuration.maxQueuedDatagrams
         tls.bind(to: self)
     }
 
     deinit {
         if let handle = self.handle { ngtcp2_conn_del(handle) }
+        self.memory.deallocate()
         self.qlogWriter?(UnsafeRawBufferPointer(start: nil, count: 0))
     }
 
@@ -185,6 +200,7 @@ package final class Connection {
                     &callbacks,
                     &settings,
                     &parameters,
+                    self.memory,
                     self.userData
                 )
             }
@@ -219,6 +235,7 @@ package final class Connection {
                     &callbacks,
                     &settings,
                     &parameters,
+                    self.memory,
                     self.userData
                 )
             }
@@ -291,6 +308,12 @@ package final class Connection {
         case .closed:
             return nil
         }
+    }
+
+    /// Bytes that the library holds for this connection, beside what is leaked (see `maxLeakedStreams`).
+    package var libraryByteCount: Int {
+        let leaked = CNgtcp2_closes_peer_unidirectional_streams() == 0 ? self.endedUnidirectionalCount : 0
+        return Int(self.memory.pointee.used) - leaked * Self.leakedStreamSize
     }
 
     /// Whether the connection is neither closing nor closed.

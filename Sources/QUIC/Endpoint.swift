@@ -16,14 +16,14 @@ package final class Endpoint {
     package var isServer: Bool { self.server != nil }
     package internal(set) var connections = ConnectionTable<Connection>()
 
-    private var connectionCount = 0
+    package private(set) var connectionCount = 0
     /// The connections that this end opened.
     private var outgoing: [ObjectIdentifier: Connection] = [:]
     /// Handshakes under way, which `RetryPolicy.auto` watches.
     package private(set) var halfOpenCount = 0
     package private(set) var statistics = Statistics()
 
-    /// What happened to datagrams that led to no connection. Counters only grow.
+    /// What happened to datagrams that belonged to no connection. Counters only grow.
     package struct Statistics: Sendable, Hashable {
         package var retriesSent = 0
         package var versionNegotiationsSent = 0
@@ -31,6 +31,11 @@ package final class Endpoint {
         package var refusalsSent = 0
         package var invalidTokens = 0
         package var dropped = 0
+        package var connectionsAccepted = 0
+        /// Refused, as there were as many connections as there may be.
+        package var beyondMaxConnections = 0
+        /// Refused, as there were as many handshakes under way as there may be.
+        package var beyondMaxHandshakes = 0
     }
 
     /// What to do with a datagram.
@@ -146,6 +151,11 @@ package final class Endpoint {
             return self.retry(initial, path: path, at: now, scratch: scratch)
         }
         guard self.connectionCount < server.maxConnections else {
+            self.statistics.beyondMaxConnections += 1
+            return self.refuse(initial, .connectionRefused, scratch: scratch)
+        }
+        guard self.halfOpenCount < server.maxHandshakes else {
+            self.statistics.beyondMaxHandshakes += 1
             return self.refuse(initial, .connectionRefused, scratch: scratch)
         }
         var accepted = initial
@@ -165,6 +175,7 @@ package final class Endpoint {
         }
         self.connectionCount += 1
         self.halfOpenCount += 1
+        self.statistics.connectionsAccepted += 1
         connection.receive(datagram, on: path, ecn: ecn, at: now)
         return .accepted(connection)
     }

@@ -3,8 +3,8 @@ final class Stream {
     let id: StreamID
     var buffer = SendBuffer()
     var fin = Fin.open
-    /// Whether the stream stands in the connection's queue of streams with something to send.
-    var isQueued = false
+    /// In which of the connection's queues of streams with something to send it stands.
+    var queue = Queue.none
     /// Whether flow control holds it up.
     var isBlocked = false
     /// The end waits until the peer has acknowledged that many bytes.
@@ -13,6 +13,16 @@ final class Stream {
     var isProbed = false
     /// A reset that waits until the first bytes of the stream have been acknowledged.
     var pendingReset: PendingReset?
+
+    /// Whether the library has forgotten it. It may still stand in a queue.
+    private(set) var isClosed = false
+
+    enum Queue {
+        case none
+        case sending
+        /// It waits for credit of the connection.
+        case credit
+    }
 
     /// The end of the sending side.
     enum Fin {
@@ -43,6 +53,13 @@ final class Stream {
         case .sent: self.buffer.acknowledgedOffset < self.buffer.sentOffset
         case .reset: false
         }
+    }
+
+    /// Nothing of it is needed any more.
+    func close() {
+        self.isClosed = true
+        self.fin = .reset
+        self.buffer = SendBuffer()
     }
 
     var mayEnd: Bool { self.buffer.acknowledgedOffset >= self.finPrefix }

@@ -225,6 +225,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.transport.qlogDirectory = self.qlog
         configuration.testEndpoints = self.testEndpoints
         configuration.development = development
+        configuration.metrics = PrometheusRegistry(descriptions: ApusServer.metricDescriptions)
         return configuration
     }
 

@@ -14,7 +14,7 @@ struct FrameWatchTests {
         var watch = FrameWatch(isUnidirectional: isUnidirectional)
         do throws(HTTP3Error) {
             for start in stride(from: 0, to: bytes.count, by: step) {
-                try watch.process(ByteBuffer(bytes: bytes[start..<min(start + step, bytes.count)]))
+                _ = try watch.process(ByteBuffer(bytes: bytes[start..<min(start + step, bytes.count)]))
             }
             return nil
         } catch {

@@ -91,6 +91,10 @@ class RawConnection(QuicConnection):
         # aioquic ends the connection over an answer to a challenge that it has not sent itself.
         self.path_responses.append(buf.pull_bytes(8))
 
+    def _handle_retire_connection_id_frame(self, context: object, frame_type: int, buf: Buffer) -> None:
+        # Likewise over an ID that it has not issued itself.
+        buf.pull_uint_var()
+
     def can_send(self, epoch: Epoch) -> bool:
         return epoch in self._cryptos and self._cryptos[epoch].send.is_valid()
 

@@ -192,6 +192,16 @@ def test_a_priority_update_may_be_cut_anywhere(own_server: Server) -> None:
             expect("RFC 9218 § 7.2", f"PRIORITY_UPDATE, cut behind {cut} bytes", GOES_ON, peer.http_outcome())
 
 
+def test_priorities_of_streams_beyond_the_limit_are_an_error(server: Server) -> None:
+    """RFC 9218 § 7.2: an ID beyond the streams that the server allows: H3_ID_ERROR"""
+    with HTTP3Peer(server) as peer:
+        peer.send(peer.control, frame(PRIORITY_UPDATE, varint(4 * 1023) + b"u=1"))
+        expect("RFC 9218 § 7.2", "PRIORITY_UPDATE for the last stream", GOES_ON, peer.http_outcome())
+        peer.send(peer.control, frame(PRIORITY_UPDATE, varint(4 * 10_000) + b"u=1"))
+        expect("RFC 9218 § 7.2", "PRIORITY_UPDATE for a stream far beyond", http3_error("H3_ID_ERROR"),
+               peer.http_outcome())
+
+
 def test_a_field_section_beyond_the_announced_size_is_answered_with_431(server: Server) -> None:
     """RFC 9114 § 4.2.2: 32 bytes for each field beside its name and value"""
     with HTTP3Peer(server) as peer:

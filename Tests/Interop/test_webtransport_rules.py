@@ -349,14 +349,14 @@ def test_a_connect_stream_carries_data_alone(server: Server) -> None:
 # Floods
 
 
-def test_a_flood_of_capsules_does_not_end_a_session(server: Server) -> None:
-    """RFC 9297 § 3.2 [38]"""
+def test_many_capsules_do_not_end_a_session(server: Server) -> None:
+    """RFC 9297 § 3.2 [38]: within the limit, which `test_floods.py` goes beyond"""
     with HTTP3Peer(server) as peer:
         session = peer.session()
-        peer.send_capsules(session, capsule(0x21) * 50_000)
+        peer.send_capsules(session, capsule(0x21) * 5000)
         sender = peer.quic._streams[session].sender
         peer.until(lambda: peer.closed or sender.buffer_is_empty)
-        expect("RFC 9297 § 3.2", "50,000 empty capsules", SESSION_GOES_ON, peer.session_outcome(session))
+        expect("RFC 9297 § 3.2", "5,000 empty capsules", SESSION_GOES_ON, peer.session_outcome(session))
 
 
 @pytest.mark.parametrize("kind", ["requests", "sessions", "streams"])

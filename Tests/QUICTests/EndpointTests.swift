@@ -158,6 +158,17 @@ struct EndpointTests {
         )
     }
 
+    @Test("Handshakes beyond the limit are refused likewise, and counted")
+    func handshakeLimit() throws {
+        let pair = try Pair(maxHandshakes: 0)
+        pair.run(for: .seconds(5))
+        #expect(
+            Pair.closeReason(pair.clientEvents) == .closedByPeer(code: 0x02, isApplication: false, reason: "")
+        )
+        #expect(pair.server.statistics.beyondMaxHandshakes >= 1)
+        #expect(pair.server.statistics.connectionsAccepted == 0)
+    }
+
     @Test("Before the client has proved its address, the server sends at most three times what it received")
     func amplification() throws {
         let pair = try Pair()

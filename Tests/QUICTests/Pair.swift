@@ -61,6 +61,7 @@ final class Pair {
     init(
         retry: RetryPolicy = .never,
         maxConnections: Int = 16,
+        maxHandshakes: Int = 16,
         transport: TransportConfiguration = TransportConfiguration(),
         clientTransport: TransportConfiguration? = nil,
         clientProtocols: [String] = ["h3"],
@@ -80,6 +81,7 @@ final class Pair {
         configuration.replayFilter = continuity?.replayFilter
         configuration.retry = retry
         configuration.maxConnections = maxConnections
+        configuration.maxHandshakes = maxHandshakes
         self.serverConfiguration = configuration
         self.serverSecrets = (continuity ?? Continuity()).secrets
         self.server = Self.makeServer(configuration, self.serverSecrets)

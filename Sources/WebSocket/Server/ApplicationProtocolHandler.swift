@@ -6,12 +6,12 @@ import TLS
 final class ApplicationProtocolHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
 
-    private let logger: Logger
+    private let core: ServerCore
     private let configure: (ChannelHandlerContext, String?) throws -> Void
 
     /// - Parameter configure: adds the handlers for the protocol that was agreed on; nil when the client offered none.
-    init(logger: Logger, configure: @escaping (ChannelHandlerContext, String?) throws -> Void) {
-        self.logger = logger
+    init(core: ServerCore, configure: @escaping (ChannelHandlerContext, String?) throws -> Void) {
+        self.core = core
         self.configure = configure
     }
 
@@ -34,7 +34,8 @@ final class ApplicationProtocolHandler: ChannelInboundHandler, RemovableChannelH
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.logger.debug("connection failed", metadata: [LoggingKeys.error: "\(error)"])
+        if let error = error as? TLSError, error.code == .handshakeTimedOut { self.core.metrics.timedOut() }
+        self.core.logger.debug("connection failed", metadata: [LoggingKeys.error: "\(error)"])
         context.close(promise: nil)
     }
 }

@@ -43,6 +43,7 @@ final class HTTP2ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func timedOut() {
+        self.core.metrics.timedOut()
         switch self.state {
         case .open, .announced, .draining: self.end()
         case .closing: self.context?.abort()

@@ -34,6 +34,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private let core: ServerCore
+    private let responder: ResourceResponder
     private let isSecure: Bool
     private let encoder: HTTPResponseEncoder
     private let decoder: ByteToMessageHandler<HTTPRequestDecoder>
@@ -46,11 +47,13 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     init(
         core: ServerCore,
+        responder: ResourceResponder,
         isSecure: Bool,
         encoder: HTTPResponseEncoder,
         decoder: ByteToMessageHandler<HTTPRequestDecoder>
     ) {
         self.core = core
+        self.responder = responder
         self.isSecure = isSecure
         self.encoder = encoder
         self.decoder = decoder
@@ -75,6 +78,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     private func timedOut(_ context: ChannelHandlerContext) {
+        self.core.metrics.timedOut()
         switch self.state {
         case .receiving:
             self.refuse(context, .text(.requestTimeout, "the request took too long\n"), nil)
@@ -194,7 +198,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             }
             return self.upgrade(context, head, request)
         }
-        self.respond(context, self.core.responder.response(to: request), to: head, keepsAlive: keepsAlive)
+        self.respond(context, self.responder.response(to: request), to: head, keepsAlive: keepsAlive)
     }
 
     // MARK: Responses

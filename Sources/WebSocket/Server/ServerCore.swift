@@ -1,3 +1,4 @@
+import CoreMetrics
 import HTTPSemantics
 import HTTPTypes
 import LoopConcurrency
@@ -34,6 +35,7 @@ final class ServerCore: Sendable {
     let logger: Logger
     let responder: ResourceResponder
     let refusals: RefusalLog
+    let metrics: ServerMetrics
     /// The sessions that have begun, for `run` to serve.
     let accepted: Mailbox<WebSocketSession>
     private let state = NIOLockedValueBox(State())
@@ -43,6 +45,7 @@ final class ServerCore: Sendable {
         self.logger = logger
         self.responder = ResourceResponder(configuration.resources, originPolicy: configuration.originPolicy)
         self.refusals = RefusalLog(logger: logger)
+        self.metrics = ServerMetrics(factory: configuration.metrics ?? MetricsSystem.factory)
         // What may wait is bounded by `maxSessions`.
         self.accepted = Mailbox(lowWatermark: .max - 1, highWatermark: .max)
     }
@@ -66,7 +69,7 @@ final class ServerCore: Sendable {
     /// False when the connection must be closed at once.
     func connectionOpened(_ channel: any Channel) -> Bool {
         let limit = self.configuration.maxSessions + Self.connectionsBesideSessions
-        return self.state.withLockedValue { state in
+        let isWithin = self.state.withLockedValue { state in
             guard state.phase == .running, state.members.count < limit else { return false }
             state.members[ObjectIdentifier(channel)] = Member(
                 quiesce: { channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent()) },
@@ -74,9 +77,12 @@ final class ServerCore: Sendable {
             )
             return true
         }
+        if isWithin { self.metrics.connections.increment() } else { self.metrics.connectionsRefused.increment() }
+        return isWithin
     }
 
     func connectionClosed(_ channel: any Channel) {
+        self.metrics.connections.decrement()
         self.remove(ObjectIdentifier(channel))
     }
 
@@ -106,15 +112,20 @@ final class ServerCore: Sendable {
 
     /// False when there are as many sessions as there may be.
     func sessionOpens() -> Bool {
-        self.state.withLockedValue { state in
+        let isWithin = self.state.withLockedValue { state in
             // Before `run` only other servers' connections can ask, and wait for it.
             guard state.phase != .draining, state.sessionCount < self.configuration.maxSessions else { return false }
             state.sessionCount += 1
             return true
         }
+        guard isWithin else { return false }
+        self.metrics.sessions.increment()
+        self.metrics.sessionsAccepted.increment()
+        return true
     }
 
     func sessionClosed() {
+        self.metrics.sessions.decrement()
         self.state.withLockedValue { $0.sessionCount -= 1 }
     }
 

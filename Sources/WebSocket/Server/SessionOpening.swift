@@ -80,6 +80,7 @@ extension ServerCore {
             let opening = SessionOpening(response: response, connection: connection, session: session, core: self)
             return .accepted(opening, offer)
         } catch {
+            self.metrics.sessionRefused(error.status)
             self.refusals.log(
                 "WebSocket",
                 error.reason,

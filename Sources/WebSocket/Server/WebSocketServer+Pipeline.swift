@@ -16,20 +16,23 @@ extension WebSocketServer {
         _ core: ServerCore
     ) throws {
         let pipeline = channel.pipeline.syncOperations
-        guard let tls = listener.tls else { return try Self.addHTTP1(pipeline, core, isSecure: false) }
+        let responder =
+            listener.resources.map { ResourceResponder($0, originPolicy: core.configuration.originPolicy) }
+            ?? core.responder
+        guard let tls = listener.tls else { return try Self.addHTTP1(pipeline, core, responder, isSecure: false) }
         let configuration = TLSServerConfiguration(
             identities: tls.identities,
             tickets: tls.tickets,
             applicationProtocols: Self.applicationProtocols,
             handshakeTimeout: core.configuration.handshakeTimeout
         )
-        let selector = ApplicationProtocolHandler(logger: core.logger) { context, name in
+        let selector = ApplicationProtocolHandler(core: core) { context, name in
             let pipeline = context.pipeline.syncOperations
             // RFC 9113 § 3.2: HTTP/2 only when it was agreed on.
             if name == "h2" {
                 try Self.addHTTP2(pipeline, core, on: context.eventLoop)
             } else {
-                try Self.addHTTP1(pipeline, core, isSecure: true)
+                try Self.addHTTP1(pipeline, core, responder, isSecure: true)
             }
         }
         try pipeline.addHandlers([try TLSHandler(server: configuration), selector])
@@ -38,6 +41,7 @@ extension WebSocketServer {
     private static func addHTTP1(
         _ pipeline: ChannelPipeline.SynchronousOperations,
         _ core: ServerCore,
+        _ responder: ResourceResponder,
         isSecure: Bool
     ) throws {
         let encoder = HTTPResponseEncoder()
@@ -49,7 +53,13 @@ extension WebSocketServer {
         let decoder = ByteToMessageHandler(
             HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits)
         )
-        let handler = HTTPServerHandler(core: core, isSecure: isSecure, encoder: encoder, decoder: decoder)
+        let handler = HTTPServerHandler(
+            core: core,
+            responder: responder,
+            isSecure: isSecure,
+            encoder: encoder,
+            decoder: decoder
+        )
         try pipeline.addHandlers([encoder, decoder, handler])
     }
 

@@ -1,3 +1,4 @@
+public import CoreMetrics
 public import Credentials
 public import HTTPSemantics
 public import HTTPTypes
@@ -25,8 +26,11 @@ public struct WebSocketServerConfiguration: Sendable {
         /// 0 picks a free one.
         public var port: Int
         public var tls: TLS?
+        /// Answers GET and HEAD over HTTP/1.1 here; nil leaves it to the server's `resources`.
+        public var resources: ResourceHandler?
 
-        public init(host: String, port: Int, tls: TLS? = nil) {
+        public init(host: String, port: Int, tls: TLS? = nil, resources: ResourceHandler? = nil) {
+            self.resources = resources
             self.host = host
             self.port = port
             self.tls = tls
@@ -63,6 +67,8 @@ public struct WebSocketServerConfiguration: Sendable {
     public var closeTimeout = TimeAmount.seconds(5)
     /// How long sessions may take to end in a graceful shutdown.
     public var gracePeriod = TimeAmount.seconds(10)
+    /// Receives the server's metrics; nil is what `MetricsSystem` was given.
+    public var metrics: (any MetricsFactory)?
 
     public init(
         listeners: [Listener],

@@ -10,6 +10,10 @@ final class IncomingStream {
     var isClosed = false
     /// Whether the application is done with it, or will never see it.
     var isTaken = false
+    /// Whether it is a request with a response, which may still be under way.
+    var isAnswered = false
+    /// Whether the peer has given up one of its halves.
+    var isAbandoned = false
 
     enum Kind {
         /// Its first bytes have not arrived yet.

@@ -44,8 +44,10 @@ extension PeerConnection {
             self.quic.consumed(bytes.readableBytes, of: StreamID(rawValue: streamID))
             if case .fetching(let fetch) = self.role {
                 fetch.received(bytes, on: streamID)
-            } else {
-                (self.sessions[streamID] ?? self.settling[streamID])?.capsuleBytesReceived(bytes)
+            } else if let session = self.sessions[streamID] ?? self.settling[streamID] {
+                let before = session.capsuleCount
+                session.capsuleBytesReceived(bytes)
+                try self.spend(.capsules, session.capsuleCount - before)
             }
         case .end(let streamID):
             if let index = self.heldRequests.firstIndex(where: { $0.streamID == streamID }) {
@@ -67,6 +69,7 @@ extension PeerConnection {
     }
 
     private func respond(_ response: HTTPResponse, on streamID: Int64) throws(HTTP3Error) {
+        self.incoming[StreamID(rawValue: streamID)]?.isAnswered = true
         try self.http3?.submit(response, on: streamID, isFinal: true)
         self.markDirty()
     }
@@ -75,6 +78,7 @@ extension PeerConnection {
 
     func answer(_ streamID: Int64, with resource: ResourceResponse) throws(HTTP3Error) {
         self.updateReaping()
+        self.incoming[StreamID(rawValue: streamID)]?.isAnswered = true
         let hasBody = resource.body.readableBytes > 0
         try self.http3?.submit(resource.head, on: streamID, isFinal: !hasBody)
         if hasBody { self.http3?.send(resource.body, on: streamID, isFinal: true) }
@@ -132,7 +136,7 @@ extension PeerConnection {
         guard tunnels == nil ? self.servesSessions : !self.isHalfOpen else {
             // RFC 9114 allows 128 requests and more; a client of which nothing is known yet gets few.
             guard self.heldRequests.count < 16 else {
-                throw HTTP3Error(.excessiveLoad, "CONNECT before SETTINGS or the end of the handshake")
+                throw HTTP3Error(.heldRequests)
             }
             self.heldRequests.append(HeldRequest(streamID: streamID, request: request))
             return
@@ -172,6 +176,9 @@ extension PeerConnection {
                 limits: terms.flowControl
             )
             self.sessions[streamID] = session
+            self.incoming[StreamID(rawValue: streamID)]?.isAnswered = true
+            self.endpoint.counts.sessionsAccepted += 1
+            self.endpoint.counts.sessions += 1
             self.hasCarriedSession = true
             session.established(response: response, subprotocol: subprotocol)
             if terms.peerExpectsCredit { session.grantEverything() }
@@ -189,7 +196,7 @@ extension PeerConnection {
         self.heldRequests[index].data.append(bytes)
         // A few capsules of greeting, or a WebSocket's first messages.
         guard self.heldRequests[index].byteCount <= 16 * 1024 else {
-            throw HTTP3Error(.excessiveLoad, "data of a session before it can begin")
+            throw HTTP3Error(.heldRequests)
         }
     }
 
@@ -210,6 +217,7 @@ extension PeerConnection {
         _ reason: String,
         _ context: ServerContext
     ) {
+        self.endpoint.counts.sessionsRefused[status?.code, default: 0] += 1
         context.refusals.log(
             "WebTransport",
             reason,

@@ -14,7 +14,9 @@ extension PeerConnection {
             opening.promise.fail(WebTransportError.sessionClosed)
         }
         switch self.role {
-        case .server(let context): context.sessions.release()
+        case .server(let context):
+            self.endpoint.counts.sessions -= 1
+            context.sessions.release()
         case .client(let requests): requests.answered(session.id)?.fail(.sessionClosed)
         case .fetching: break
         }

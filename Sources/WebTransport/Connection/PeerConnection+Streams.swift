@@ -89,11 +89,16 @@ extension PeerConnection {
         stream.kind = .webTransport(core)
         if let session = self.sessions[sessionID], session.isEstablished {
             self.hasCarriedTraffic = true
+            self.endpoint.counts.streamsOpenedByPeers += 1
             session.streamArrived(core)
         } else if self.endedSessions.contains(sessionID) {
+            self.endpoint.counts.streamsRejectedLate += 1
+            try self.spend(.rejectedStreams)
             self.reject(core, code: WebTransportErrorCode.sessionGone)
         } else if !self.early.hold(core, for: sessionID) {
             // What is held waits with its data, bounded by QUIC's flow control: no credit is returned meanwhile.
+            self.endpoint.counts.streamsRejectedEarly += 1
+            try self.spend(.rejectedStreams)
             self.reject(core, code: WebTransportErrorCode.bufferedStreamRejected)
             if self.missedArrivals.count < Self.maxMissedArrivals { self.missedArrivals.append(core.id.direction) }
         }
@@ -145,7 +150,7 @@ extension PeerConnection {
         let datagram = try HTTPDatagram(frame)
         if let session = self.sessions[datagram.streamID], session.isEstablished {
             self.hasCarriedTraffic = true
-            session.datagrams.offer(datagram.payload)
+            if session.datagrams.offer(datagram.payload) { self.endpoint.counts.datagramsDroppedInbound += 1 }
         } else if !self.endedSessions.contains(datagram.streamID) {
             self.early.hold(datagram.payload, for: datagram.streamID)
         }
@@ -178,6 +183,7 @@ extension PeerConnection {
     private func receiveHTTP3(_ bytes: ByteBuffer, on id: StreamID, isFinal: Bool) throws(HTTP3Error) {
         guard let http3 = self.http3 else { return }
         try http3.receive(bytes, on: id.rawValue, isFinal: isFinal)
+        try self.spend(.emptyFrames, http3.takeEmptyFrameCount())
         while let event = http3.nextEvent() { try self.dispatch(event) }
         while let credit = http3.nextCredit() {
             self.quic.consumed(credit.count, of: StreamID(rawValue: credit.streamID))
@@ -186,19 +192,31 @@ extension PeerConnection {
 
     // MARK: Ends
 
-    func streamReset(_ id: StreamID, code: UInt64, finalSize: UInt64) {
+    /// The peer has given up a stream of its own, be it one half or the other.
+    func abandoned(_ id: StreamID) throws(HTTP3Error) {
+        guard let stream = self.incoming[id], !stream.isAbandoned else { return }
+        stream.isAbandoned = true
+        try self.spend(.abandonedStreams)
+    }
+
+    func streamReset(_ id: StreamID, code: UInt64, finalSize: UInt64) throws(HTTP3Error) {
+        if id.isPeerInitiated(isServer: self.quic.isServer) {
+            if self.incoming[id] == nil { self.discard(id) }
+            try self.abandoned(id)
+        }
         if let core = self.receivingHalf(of: id) {
             core.reset(code: ApplicationErrorCode.applicationCode(for: code), finalSize: finalSize)
         } else {
             self.http3?.stopReading(id.rawValue)
+            let isInUse = self.sessions[id.rawValue] != nil || self.tunnels[id.rawValue] != nil
             self.tunnels[id.rawValue]?.abort()
             if case .fetching(let fetch) = self.role { fetch.reset(id.rawValue, code: code) }
             self.requestReset(id.rawValue, code: code)
-            // Before its first byte nobody knows the stream, and nobody else would end this end's half.
-            if self.incoming[id] == nil, id.direction == .bidirectional,
-                id.isPeerInitiated(isServer: self.quic.isServer)
-            {
-                self.quic.reset(id, code: code)
+            if !isInUse, id.direction == .bidirectional, self.incoming[id]?.isAnswered == false {
+                // RFC 9114 § 4.1.1: a request that is given up before it is complete, or has begun, is not answered. Without
+                // this the stream would never close.
+                self.http3?.stopWriting(id.rawValue)
+                self.quic.reset(id, code: HTTP3ErrorCode.requestCancelled.rawValue)
             }
         }
     }
@@ -210,13 +228,21 @@ extension PeerConnection {
         return self.sessions.values.lazy.compactMap { $0.flow?.stopped[id] }.first
     }
 
+    /// A stream of which nothing has arrived but its end: it takes a place all the same.
+    private func discard(_ id: StreamID) {
+        let stream = self.addIncoming(id)
+        stream.kind = .discarded
+        stream.isTaken = true
+        self.streamWentUnknown(id)
+    }
+
     func streamClosed(_ id: StreamID, sentByteCount: UInt64) throws(HTTP3Error) {
         if let stream = self.sendStreams.removeValue(forKey: id) { stream.closed(sentByteCount: sentByteCount) }
         if let stream = self.incoming[id] {
             stream.isClosed = true
             switch stream.kind {
             case .http3, .control:
-                try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
+                break
             case .webTransport(let core):
                 core.closed()
             case .typing:
@@ -226,6 +252,8 @@ extension PeerConnection {
             case .discarded:
                 break
             }
+            // Also when it was none of HTTP/3's: a PRIORITY_UPDATE may have named it.
+            try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
             if stream.isTaken { self.forget(id) }
         } else if id.isPeerInitiated(isServer: self.quic.isServer) {
             // The peer has reset it before its first byte.
@@ -254,6 +282,7 @@ extension PeerConnection {
             core.flow?.streamSettled(id.direction)
         }
         self.quic.allowAnotherStream(id.direction)
+        if self.quic.isServer { self.http3?.allowRequests(self.quic.allowedBidirectionalStreams) }
         if self.quic.isWornOut, !self.isDraining {
             self.logger.debug("connection is worn out: its sessions are asked to finish")
             self.drain()
@@ -270,6 +299,7 @@ extension PeerConnection {
         let header = StreamTyping.header(sessionID: session.id, isUnidirectional: direction == .unidirectional)
         let core = SendStreamCore(id: id, connection: self, headerSize: header.readableBytes, flow: session.flow)
         self.sendStreams[id] = core
+        self.endpoint.counts.streamsOpenedHere += 1
         self.quic.write(header, to: id)
         self.markDirty()
         return core

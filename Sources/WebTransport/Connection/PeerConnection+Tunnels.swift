@@ -30,6 +30,7 @@ extension PeerConnection {
             }
             let tunnel = RequestTunnel(id: streamID, connection: self, user: user)
             self.tunnels[streamID] = tunnel
+            self.incoming[StreamID(rawValue: streamID)]?.isAnswered = true
             user.begin(on: tunnel)
             self.markDirty()
         }

@@ -65,6 +65,10 @@ final class PeerConnection {
     /// Whether packets have come in since events were last dispatched.
     var hasReceived = false
     private var probes = ProbeSchedule()
+    var abuse = AbuseGuard()
+    /// What the guard knows of.
+    var seenProgress = 0
+    var seenIdlePackets = 0
 
     /// A request with what followed it on its stream.
     struct HeldRequest {
@@ -178,6 +182,9 @@ final class PeerConnection {
     }
 
     func fail(_ error: HTTP3Error) {
+        // Events that came before the close are still to be dispatched, and may fail, too.
+        guard self.quic.isOpen else { return }
+        if let limit = error.limit { self.endpoint.counts.limits[limit, default: 0] += 1 }
         self.logger.debug("connection failed", metadata: [LoggingKeys.error: "\(error)"])
         // nghttp3 must not be used after it has found an error.
         self.http3 = nil
@@ -231,8 +238,9 @@ final class PeerConnection {
         case .streamData(let id, let bytes, let isFinal):
             try self.receive(bytes, on: id, isFinal: isFinal)
         case .streamReset(let id, let code, let finalSize):
-            self.streamReset(id, code: code, finalSize: finalSize)
+            try self.streamReset(id, code: code, finalSize: finalSize)
         case .stopSending(let id, let code):
+            try self.abandoned(id)
             if self.sessions[id.rawValue] != nil {
                 self.requestReset(id.rawValue, code: code ?? HTTP3ErrorCode.h3NoError.rawValue)
             } else if let tunnel = self.tunnels[id.rawValue] {
@@ -264,7 +272,11 @@ final class PeerConnection {
     }
 
     func startHTTP3() throws(HTTP3Error) {
-        let http3 = try HTTP3Connection(isServer: self.quic.isServer, additionalSettings: self.offer.http3Settings)
+        let http3 = try HTTP3Connection(
+            isServer: self.quic.isServer,
+            additionalSettings: self.offer.http3Settings,
+            maxRequests: self.quic.allowedBidirectionalStreams
+        )
         do {
             let control = try self.quic.openStream(.unidirectional)
             let encoder = try self.quic.openStream(.unidirectional)
@@ -282,6 +294,7 @@ final class PeerConnection {
 
     private func connectionClosed(_ reason: ConnectionCloseReason) {
         self.closeReason = reason
+        self.endpoint.counts.connectionsClosed[.init(reason), default: 0] += 1
         self.reapDeadline = nil
         self.handshakeEnded()
         if case .client(let requests) = self.role { requests.fail(.connectionClosed(reason)) }

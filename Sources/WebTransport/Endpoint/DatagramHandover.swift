@@ -35,14 +35,16 @@ final class DatagramHandover: Sendable {
         self.state.withLockedValue { $0 = State() }
     }
 
-    func offer(_ item: Item) {
-        let toWake: NIOLoopBound<UDPEndpoint>? = self.state.withLockedValue { state in
-            guard let receiver = state.receiver, state.items.count < Self.capacity else { return nil }
+    /// - Returns: whether there was room, and a receiver.
+    @discardableResult
+    func offer(_ item: Item) -> Bool {
+        let (isTaken, toWake): (Bool, NIOLoopBound<UDPEndpoint>?) = self.state.withLockedValue { state in
+            guard let receiver = state.receiver, state.items.count < Self.capacity else { return (false, nil) }
             state.items.append(item)
-            return state.items.count == 1 ? receiver : nil
+            return (true, state.items.count == 1 ? receiver : nil)
         }
-        guard let toWake else { return }
-        toWake.eventLoop.execute { toWake.value.receiveHandedOver() }
+        if let toWake { toWake.eventLoop.execute { toWake.value.receiveHandedOver() } }
+        return isTaken
     }
 
     func takeAll() -> Deque<Item> {

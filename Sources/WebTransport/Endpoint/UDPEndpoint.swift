@@ -1,4 +1,5 @@
 import CUDPSocket
+import CoreMetrics
 import DequeModule
 import Logging
 import NIOCore
@@ -26,6 +27,10 @@ final class UDPEndpoint {
     private var connections: [ObjectIdentifier: PeerConnection] = [:]
     private var dirty: [PeerConnection] = []
     private var state = State.open
+    var counts = TransportCounts()
+    /// Nil for a client.
+    var publisher: MetricsPublisher?
+    var isPublicationScheduled = false
 
     private enum State {
         case open
@@ -50,32 +55,20 @@ final class UDPEndpoint {
     /// Larger than any packet that this end lets a peer send on an ordinary path.
     private static let datagramSlot = 2048
 
-    private struct BlockedRun {
-        var bytes: [UInt8]
-        let path: NetworkPath
-        let ecn: UInt8
-        let segmentSize: Int
-
-        init(_ run: Transmit, from position: Int) {
-            self.bytes = Array(run.bytes[position...])
-            self.path = run.path
-            self.ecn = run.ecn
-            self.segmentSize = run.segmentSize
-        }
-    }
-
     init(
         eventLoop: any EventLoop,
         core: QUIC.Endpoint,
         handovers: [DatagramHandover] = [],
         address: SocketAddress,
         sharing: UDPSocket.Sharing,
+        metrics: (any MetricsFactory)? = nil,
         logger: Logger,
         makeConnection: @escaping (QUIC.Connection, UDPEndpoint) -> PeerConnection
     ) throws {
         self.eventLoop = eventLoop
         self.core = core
         self.handovers = handovers
+        self.publisher = metrics.map(MetricsPublisher.init)
         self.logger = logger
         self.makeConnection = makeConnection
         self.socket = try UDPSocket(bindingTo: address, sharing: sharing)
@@ -112,6 +105,7 @@ final class UDPEndpoint {
                 }
                 self.localAddress = local
                 self.ownHandover?.attach(self)
+                self.publish()
                 return address
             }
             .nonisolated()
@@ -147,13 +141,14 @@ final class UDPEndpoint {
 
     private func receive(_ datagram: ByteBuffer, on path: NetworkPath, ecn: UInt8) {
         guard self.state == .open else { return }
+        let now = NIODeadline.now()
         let disposition = datagram.withUnsafeReadableBytes {
-            self.core.receive($0, on: path, ecn: ecn, at: .now(), scratch: self.scratch)
+            self.core.receive($0, on: path, ecn: ecn, at: now, scratch: self.scratch)
         }
         switch disposition {
         case .delivered(let connection):
             guard let owner = self.connections[ObjectIdentifier(connection)] else { return }
-            owner.hasReceived = true
+            owner.packetArrived(at: now)
             self.markDirty(owner)
         case .accepted(let connection):
             self.adopt(self.makeConnection(connection, self))
@@ -163,7 +158,8 @@ final class UDPEndpoint {
         case .forward(let index):
             // A copy: the slice belongs to NIO's read buffer.
             let copy = ByteBuffer(bytes: datagram.readableBytesView)
-            self.handovers[Int(index)].offer(.init(datagram: copy, path: path, ecn: ecn))
+            let isTaken = self.handovers[Int(index)].offer(.init(datagram: copy, path: path, ecn: ecn))
+            if !isTaken { self.counts.datagramsNotHandedOver += 1 }
         case .dropped:
             break
         }
@@ -179,6 +175,7 @@ final class UDPEndpoint {
     func readCompleted() {
         for connection in self.dirty { connection.dispatchEvents() }
         self.scheduleTurn()
+        self.schedulePublication()
     }
 
     // MARK: Connections
@@ -246,6 +243,7 @@ final class UDPEndpoint {
             self.take(connection, at: now)
         }
         self.armTimer()
+        self.schedulePublication()
     }
 
     private func take(_ connection: PeerConnection, at now: NIODeadline) {
@@ -388,6 +386,7 @@ final class UDPEndpoint {
         self.deadlines = DeadlineQueue()
         self.timer?.callback.cancel()
         self.timer = nil
+        self.publish()
     }
 }
 

@@ -1,3 +1,4 @@
+public import CoreMetrics
 public import Credentials
 import HTTP3
 public import HTTPSemantics
@@ -39,6 +40,8 @@ public final class WebTransportServer: Sendable {
         public var gracePeriod = TimeAmount.seconds(2)
         /// Where session handlers run.
         public var handlerExecution = HandlerExecution.eventLoop
+        /// Receives the server's metrics, at most once a second; nil is what `MetricsSystem` was given.
+        public var metrics: (any MetricsFactory)?
 
         public init(host: String = "::", port: Int, identities: IdentityStore) {
             self.host = host
@@ -101,6 +104,7 @@ public final class WebTransportServer: Sendable {
             case .always: .always
             case .never: .never
             }
+        server.maxHandshakes = max(128, server.maxHandshakes / loops.count)
         let resetKey = try configuration.identities.current.secret(for: "apus stateless reset")
         let secrets = EndpointSecrets(resetKey: resetKey)
         var address = try await resolve(configuration.host, port: configuration.port)
@@ -121,6 +125,7 @@ public final class WebTransportServer: Sendable {
                             handovers: handovers,
                             address: wanted,
                             sharing: index > 0 ? .joins : loops.count > 1 ? .first : .none,
+                            metrics: configuration.metrics ?? MetricsSystem.factory,
                             logger: logger
                         ) { PeerConnection(quic: $0, endpoint: $1, role: .server(context)) }
                         return NIOLoopBound(endpoint, eventLoop: loop)

@@ -13,17 +13,21 @@ final class DatagramInbox {
     /// Datagrams that may wait: about 0.3 s of 1,000 a second, beyond which the newest matters more.
     private static let capacity = 256
 
-    func offer(_ datagram: ByteBuffer) {
-        guard !self.isFinished else { return }
+    /// - Returns: whether an older one had to go.
+    @discardableResult
+    func offer(_ datagram: ByteBuffer) -> Bool {
+        guard !self.isFinished else { return false }
         if let waiter = self.waiter.take() {
             waiter.continuation.resume(returning: datagram)
-            return
+            return false
         }
-        if self.queue.count == Self.capacity {
+        let isFull = self.queue.count == Self.capacity
+        if isFull {
             self.queue.removeFirst()
             self.droppedCount += 1
         }
         self.queue.append(datagram)
+        return isFull
     }
 
     func finish() {

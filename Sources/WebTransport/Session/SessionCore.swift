@@ -16,6 +16,8 @@ final class SessionCore {
 
     private var machine = SessionStateMachine()
     private var capsules: CapsuleDecoder
+    /// How many capsules the peer has begun.
+    var capsuleCount: Int { self.capsules.count }
     /// Nil where the ends have not agreed on limits of sessions.
     private(set) var flow: SessionFlow?
     private var hasReceivedClose = false

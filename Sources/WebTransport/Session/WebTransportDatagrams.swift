@@ -77,6 +77,7 @@ extension SessionCore {
     fileprivate func send(datagram payload: ByteBuffer) -> WebTransportDatagrams.SendOutcome {
         guard self.isEstablished else { return .unavailable }
         let outcome = self.connection.quic.sendDatagram(header: self.datagramHeader, payload: payload)
+        if outcome == .displacedOldest { self.connection.endpoint.counts.datagramsDroppedOutbound += 1 }
         self.connection.markDirty()
         return switch outcome {
         case .queued: .queued

@@ -4,7 +4,7 @@ import NIOCore
 
 extension FuzzTarget {
     private static let addedSettings = [
-        Setting(.enableConnectProtocol, 1), Setting(.h3Datagram, 1), Setting(.enableWebTransportDraft02, 1),
+        Setting(.enableConnectProtocol, 1), Setting(.h3Datagram, 1), Setting(.init(rawValue: 0x2b60_3742), 1),
     ]
 
     /// SETTINGS (RFC 9114 § 7.2.4): the peer's in passing, and ours with more added to them.

@@ -1,0 +1,55 @@
+import CoreMetrics
+import HTTPTypes
+
+/// What a server counts. Each of these happens once in the life of a connection or session, and goes to swift-metrics at
+/// once.
+struct ServerMetrics: Sendable {
+    /// All names, each with one sentence that says what it counts.
+    static let descriptions: [String: String] = [
+        Name.connections: "TCP connections that are open.",
+        Name.connectionsRefused: "TCP connections that were closed at once, as there were as many as there may be.",
+        Name.timeouts: "TCP connections that were given up: a TLS handshake or a request that did not end, or silence.",
+        Name.sessions: "WebSocket sessions that are open.",
+        Name.sessionsAccepted: "WebSocket sessions that began.",
+        Name.sessionsRefused: "Requests for WebSocket sessions that were refused, by status.",
+    ]
+
+    private enum Name {
+        static let connections = "apus_tcp_connections"
+        static let connectionsRefused = "apus_tcp_connections_refused_total"
+        static let timeouts = "apus_tcp_connections_timed_out_total"
+        static let sessions = "apus_websocket_sessions"
+        static let sessionsAccepted = "apus_websocket_sessions_accepted_total"
+        static let sessionsRefused = "apus_websocket_sessions_refused_total"
+    }
+
+    let connections: Meter
+    let connectionsRefused: Counter
+    private let timeouts: Counter
+    let sessions: Meter
+    let sessionsAccepted: Counter
+    private let factory: any MetricsFactory
+
+    init(factory: any MetricsFactory) {
+        self.factory = factory
+        self.connections = Meter(label: Name.connections, factory: factory)
+        self.connectionsRefused = Counter(label: Name.connectionsRefused, factory: factory)
+        self.timeouts = Counter(label: Name.timeouts, factory: factory)
+        self.sessions = Meter(label: Name.sessions, factory: factory)
+        self.sessionsAccepted = Counter(label: Name.sessionsAccepted, factory: factory)
+    }
+
+    func timedOut() {
+        self.timeouts.increment()
+    }
+
+    func sessionRefused(_ status: HTTPResponse.Status) {
+        let dimensions = [("status", String(status.code))]
+        Counter(label: Name.sessionsRefused, dimensions: dimensions, factory: self.factory).increment()
+    }
+}
+
+extension WebSocketServer {
+    /// The names of this module's metrics, each with one sentence that says what it counts.
+    package static var metricDescriptions: [String: String] { ServerMetrics.descriptions }
+}

@@ -1,0 +1,35 @@
+import HTTP3
+import NIOCore
+import QUIC
+
+// What a peer may cost this end.
+
+extension PeerConnection {
+    /// In bytes: twice the largest window of a connection, which has holes when packets are lost, and as much again for
+    /// streams and packets. Data that comes a byte here and a byte there costs the library a hundred times its size.
+    private static let maxLibraryMemory = 64 << 20
+
+    /// A packet for this connection was read.
+    func packetArrived(at now: NIODeadline) {
+        self.hasReceived = true
+        guard self.quic.isServer, self.quic.isOpen else { return }
+        do throws(HTTP3Error) {
+            let (progress, idlePackets) = (self.quic.progress, self.quic.idlePacketCount)
+            if progress != self.seenProgress { self.abuse.earn(progress: progress - self.seenProgress) }
+            if idlePackets != self.seenIdlePackets {
+                try self.abuse.spend(.idlePackets, idlePackets - self.seenIdlePackets, at: now)
+            }
+            (self.seenProgress, self.seenIdlePackets) = (progress, idlePackets)
+            guard self.quic.libraryByteCount <= Self.maxLibraryMemory else { throw HTTP3Error(.libraryMemory) }
+        } catch {
+            self.fail(error)
+        }
+    }
+
+    /// The peer has done something that leads to nothing. A client chose its server, and trusts it with its time.
+    /// - Throws: H3_EXCESSIVE_LOAD when that is too much.
+    func spend(_ limit: Limit, _ count: Int = 1) throws(HTTP3Error) {
+        guard self.quic.isServer, count > 0 else { return }
+        try self.abuse.spend(limit, count, at: .now())
+    }
+}

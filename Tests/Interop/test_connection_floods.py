@@ -1,0 +1,163 @@
+"""Floods of connections, over UDP and TCP: what is half open is bounded and ends, and others still get in."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import ssl
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from aioquic.quic.configuration import QuicConfiguration
+from aioquic.quic.connection import QuicConnection
+
+from abuse import PATIENCE, await_metric, metrics
+from raw_http3 import HTTP3Peer
+from server import Server
+from test_memory import resident
+
+HANDSHAKES = "apus_quic_handshakes"
+RETRIES = "apus_quic_retries_total"
+TIMED_OUT = 'apus_quic_connections_closed_total{reason="handshake_timeout"}'
+TCP, TCP_REFUSED, TCP_TIMED_OUT = (
+    "apus_tcp_connections", "apus_tcp_connections_refused_total", "apus_tcp_connections_timed_out_total",
+)
+# In kB: an unfinished handshake of either library, in a debug build, and what is left of the allocator's holes.
+PER_HANDSHAKE = 250
+
+
+def first_flight() -> bytes:
+    """A client's first packet, with IDs of its own."""
+    configuration = QuicConfiguration(alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name="localhost")
+    client = QuicConnection(configuration=configuration)
+    client.connect(("127.0.0.1", 1), now=time.monotonic())
+    return client.datagrams_to_send(now=time.monotonic())[0][0]
+
+
+def flood_with_first_flights(server: Server, count: int) -> None:
+    """Each from a port of its own, to which nobody listens any more."""
+    for _ in range(count):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(first_flight(), ("127.0.0.1", server.port))
+
+
+def check_others(server: Server) -> None:
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        assert peer.echo_of(peer.wt_stream(session, b"still served", end=True), session) == b"still served"
+
+
+def test_first_flights_without_end(own_server: Server) -> None:
+    """RFC 9000 § 8.1.2, § 21.3: Retry switches on by itself, so that what is half open stays bounded; the rest costs
+    nothing. When the handshakes have timed out it switches off again."""
+    check_others(own_server)
+    before = resident(own_server)
+    assert metrics(own_server)[RETRIES] == 0
+    for _ in range(4):
+        flood_with_first_flights(own_server, 150)
+        check_others(own_server)
+    growth = resident(own_server) - before
+    # 128 on all loops together, at which Retry begins; whoever answers a Retry may begin beyond.
+    half_open = await_metric(own_server, HANDSHAKES, bool)
+    print(f"{half_open:.0f} handshakes half open, {growth} kB")
+    assert half_open <= 140
+    assert growth < 140 * PER_HANDSHAKE
+    assert await_metric(own_server, RETRIES, lambda count: count > 200)
+    # The handshake's time-out is ten seconds.
+    await_metric(own_server, HANDSHAKES, lambda count: count == 0)
+    assert await_metric(own_server, TIMED_OUT, lambda count: count >= half_open - 4)
+    retries = metrics(own_server)[RETRIES]
+    check_others(own_server)
+    await_metric(own_server, "apus_webtransport_sessions_accepted_total", lambda count: count == 6)
+    assert metrics(own_server)[RETRIES] == retries
+
+
+def test_handshakes_that_are_never_finished_give_their_memory_back(own_server: Server) -> None:
+    """The same again and again, each after the time-out of the last: no growth."""
+    levels = []
+    for _ in range(3):
+        flood_with_first_flights(own_server, 150)
+        await_metric(own_server, HANDSHAKES, bool)
+        await_metric(own_server, HANDSHAKES, lambda count: count == 0)
+        levels.append(resident(own_server))
+    print(f"{levels} kB after each round")
+    # The allocator's holes fill up by and by; a leak would be twice what 128 handshakes take.
+    assert levels[2] - levels[0] < 64 * PER_HANDSHAKE
+
+
+@contextmanager
+def many_files(count: int) -> Iterator[None]:
+    """This process and the servers that it starts may open so many files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        pytest.skip(f"only {hard} files may be open")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count if soft == resource.RLIM_INFINITY else max(soft, count), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def healthz(server: Server) -> bytes:
+    context = ssl._create_unverified_context()
+    with urllib.request.urlopen(server.https("/healthz"), timeout=PATIENCE, context=context) as answer:
+        return answer.read()
+
+
+def test_tls_handshakes_that_never_begin(own_server: Server) -> None:
+    """Each connection has ten seconds for its first request, TLS included; meanwhile others are served."""
+    before = resident(own_server)
+    with ExitStack() as stack:
+        for _ in range(300):
+            stack.enter_context(socket.create_connection(("127.0.0.1", own_server.port)))
+        await_metric(own_server, TCP, lambda count: count >= 300)
+        assert healthz(own_server) == b"ok"
+        growth = resident(own_server) - before
+        print(f"{growth} kB for 300 connections")
+        assert growth < 300 * PER_HANDSHAKE
+        await_metric(own_server, TCP_TIMED_OUT, lambda count: count >= 300)
+        # The one that asks for it.
+        await_metric(own_server, TCP, lambda count: count <= 1)
+
+
+def test_tcp_connections_beyond_the_limit(apus: Path, tmp_path: Path) -> None:
+    """A thousand beside the sessions; further ones are closed at once, and counted. Those that end make room."""
+    with many_files(4096):
+        server = Server.start(tmp_path, "--max-sessions", "1")
+        try:
+            with ExitStack() as stack:
+                for _ in range(1100):
+                    stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                # Metrics come over a connection, too, which then finds no place: they are read when the others have ended.
+                await_refusal(server)
+            await_places(server)
+            await_metric(server, TCP_REFUSED, bool)
+            assert healthz(server) == b"ok"
+        finally:
+            server.stop()
+
+
+def await_refusal(server: Server) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            metrics(server)
+        except OSError:
+            return
+    pytest.fail("there is always a place")
+
+
+def await_places(server: Server) -> None:
+    """Until a connection for metrics finds a place, and no other is open."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            await_metric(server, TCP, lambda count: count <= 1)
+            return
+        except OSError:
+            assert time.monotonic() < deadline, "connections that ended make no room"
+            time.sleep(0.1)

@@ -1,0 +1,110 @@
+"""Peers that take nothing: what waits for them is bounded, be it for credit, for acknowledgements or for a reader."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+import pytest
+
+from abuse import PATIENCE, Bystander, await_metric, flood
+from raw_http3 import HTTP3Peer, connect, get, headers, http_datagram, wt_header
+from raw_quic import varint
+from server import Server
+from test_memory import resident
+
+INITIAL_MAX_DATA = 0x04
+# In kB: what one connection may have wait for acknowledgement (16 MiB), and the rest of it.
+BOUND = 40_000
+
+
+class Deaf(HTTP3Peer):
+    """Gives no further credit."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server, parameters={INITIAL_MAX_DATA: varint(20_000)})
+        self.quic._write_connection_limits = lambda *_, **__: None
+
+
+def test_answers_that_are_not_read(own_server: Server) -> None:
+    """RFC 9000 § 4.1: a thousand requests for a page, by a client that gives no credit for its bytes."""
+    with Deaf(own_server) as peer:
+
+        def step() -> None:
+            for _ in range(100):
+                peer.quic.send_stream_data(peer.new_stream(), headers(get("/lab/app.js")), True)
+            peer.transmit()
+
+        outcome = flood(own_server, peer, step, steps=10)
+    assert outcome.closed is None
+    assert outcome.growth < BOUND
+
+
+def test_streams_that_are_not_read(own_server: Server) -> None:
+    """The same for echoes on streams of a session: what the server may not send it does not read for ever."""
+    with Deaf(own_server) as peer:
+        session = peer.session()
+
+        def step() -> None:
+            for _ in range(50):
+                peer.quic.send_stream_data(peer.new_stream(), wt_header(session) + bytes(100_000), True)
+            peer.transmit()
+
+        outcome = flood(own_server, peer, step, steps=10)
+    assert outcome.closed is None
+    assert outcome.growth < BOUND
+
+
+def silence_acknowledgements(peer: HTTP3Peer) -> None:
+    """From now on nothing that the server sends is acknowledged."""
+    peer.quic._write_ack_frame = lambda *_, **__: None
+
+
+@pytest.mark.parametrize("kind", ["datagrams", "streams"])
+def test_a_peer_that_never_acknowledges(own_server: Server, kind: str) -> None:
+    """RFC 9002 § 7: without acknowledgements the congestion window is what the server sends, and the rest waits, bounded."""
+    with HTTP3Peer(own_server) as peer:
+        session = peer.session()
+        peer.settle()
+        silence_acknowledgements(peer)
+
+        def step() -> None:
+            for _ in range(600 if kind == "datagrams" else 200):
+                if kind == "datagrams":
+                    peer.quic.send_datagram_frame(http_datagram(session, bytes(1000)))
+                else:
+                    peer.quic.send_stream_data(peer.new_stream(), wt_header(session) + bytes(20_000), True)
+            peer.transmit()
+
+        outcome = flood(own_server, peer, step, steps=8 if kind == "datagrams" else 4)
+    assert outcome.growth < BOUND
+    if kind == "datagrams":
+        lost = 'apus_webtransport_datagrams_dropped_total{direction="sent"}'
+        await_metric(own_server, lost, bool)
+
+
+def test_a_websocket_that_is_not_read(own_server: Server) -> None:
+    """Messages that come back to a client that reads none: the server stops reading, too."""
+    before = resident(own_server)
+    key = "dGhlIHNhbXBsZSBub25jZQ=="
+    request = (
+        f"GET /echo HTTP/1.1\r\nHost: localhost:{own_server.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    context = ssl._create_unverified_context()
+    plain = socket.create_connection(("127.0.0.1", own_server.port))
+    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+    with context.wrap_socket(plain) as tls, Bystander(own_server) as bystander:
+        tls.sendall(request.encode())
+        assert tls.recv(4096).startswith(b"HTTP/1.1 101")
+        # A masked text of 60,000 bytes (RFC 6455 § 5.2), with a mask of zeros.
+        message = b"\x82\xfe" + (60_000).to_bytes(2, "big") + bytes(4) + bytes(60_000)
+        tls.settimeout(2)
+        sent = 0
+        with pytest.raises(TimeoutError):
+            for _ in range(4000):
+                tls.sendall(message)
+                sent += 1
+        bystander.check()
+        print(f"{sent} messages were taken, {resident(own_server) - before} kB")
+        assert resident(own_server) - before < BOUND
