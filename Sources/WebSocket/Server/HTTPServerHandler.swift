@@ -47,13 +47,13 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     init(
         core: ServerCore,
-        responder: ResourceResponder,
+        responder: ResourceResponder? = nil,
         isSecure: Bool,
         encoder: HTTPResponseEncoder,
         decoder: ByteToMessageHandler<HTTPRequestDecoder>
     ) {
         self.core = core
-        self.responder = responder
+        self.responder = responder ?? core.responder
         self.isSecure = isSecure
         self.encoder = encoder
         self.decoder = decoder
