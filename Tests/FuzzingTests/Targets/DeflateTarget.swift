@@ -10,11 +10,10 @@ extension FuzzTarget {
         for (windowBits, keepsContext) in [(15, true), (9, false)] {
             let whole = try Self.inflate(input, .whole, windowBits, keepsContext)
             for cutting in Cutting.inPieces {
-                try requireEqual(
-                    try Self.inflate(input, cutting, windowBits, keepsContext),
-                    whole,
-                    "what comes out \(cutting), and whole"
-                )
+                let pieces = try Self.inflate(input, cutting, windowBits, keepsContext)
+                // zlib lets a distance exceed the window within one piece: a peer that breaks the agreement may pass.
+                if windowBits < 15, pieces == .failed(.invalid) { continue }
+                try requireEqual(pieces, whole, "what comes out \(cutting), and whole")
             }
             try Self.checkRoundTrip(input, windowBits, keepsContext)
         }

@@ -22,6 +22,15 @@ private struct HTTP1Answers: Equatable {
     var text: String
     var isOpen: Bool
 
+    private static let malformed = Self.refusal("400 Bad Request", "not an HTTP/1.1 request\n")
+    private static let tooLarge =
+        Self.refusal("431 Request Header Fields Too Large", "the header section is too large\n")
+
+    private static func refusal(_ status: String, _ body: String) -> String {
+        "HTTP/1.1 \(status)\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: \(body.utf8.count)\r\n"
+            + "Connection: close\r\n\r\n\(body)"
+    }
+
     init(to input: UnsafeRawBufferPointer, _ cutting: Cutting) throws {
         let channel = EmbeddedChannel()
         try Self.configure(channel)
@@ -33,7 +42,9 @@ private struct HTTP1Answers: Equatable {
         }
         var output = ByteBuffer()
         while let part = try channel.readOutbound(as: ByteBuffer.self) { output.writeImmutableBuffer(part) }
-        self.text = Self.withoutDates(String(decoding: output.readableBytesView, as: Unicode.ASCII.self))
+        let text = Self.withoutDates(String(decoding: output.readableBytesView, as: Unicode.ASCII.self))
+        // No HTTP at all, and too much of it: which of the two shows first depends on the pieces.
+        self.text = text.replacing(Self.tooLarge, with: Self.malformed)
         self.isOpen = channel.isActive
         try require(output.readableBytes == 0 || self.text.hasPrefix("HTTP/1.1 "), "an answer is one of HTTP's")
         // Longer than any time-out, of requests, of idle connections, of pings and of closes.
