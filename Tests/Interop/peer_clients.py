@@ -203,7 +203,7 @@ class Ngtcp2(Peer):
 
 
 class Curl(Peer):
-    name, role, package = "curl", "client (HTTP/1.1)", "curl"
+    name, role, package = "curl", "client (HTTP/2)", "curl"
 
     @staticmethod
     def version() -> str:
@@ -211,10 +211,11 @@ class Curl(Peer):
 
     def get(self, server: Server) -> None:
         result = subprocess.run(
-            ["curl", "--silent", "--show-error", "--insecure", server.https("/healthz")],
+            ["curl", "--silent", "--show-error", "--insecure", "--write-out", " over HTTP/%{http_version}",
+             server.https("/healthz")],
             capture_output=True, text=True, timeout=3 * TIMEOUT, check=True,
         )
-        assert result.stdout == "ok"
+        assert result.stdout == "ok over HTTP/2"
 
 
 class Websockets(Peer):
