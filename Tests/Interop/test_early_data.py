@@ -20,7 +20,9 @@ from aioquic.buffer import Buffer
 from aioquic.tls import Epoch, SessionTicket
 from cryptography.hazmat.primitives.asymmetric import ec, x448, x25519
 
-from raw_http3 import CLIENT_SETTINGS, HTTP3Peer, connect, get, headers, http_datagram, settings_frame
+from raw_http3 import (
+    CLIENT_SETTINGS, DATA, HTTP3Peer, connect, frame, get, headers, http_datagram, settings_frame,
+)
 from raw_quic import Peer, varint
 from rules import expect, quic_error, rules
 from server import Server
@@ -127,6 +129,24 @@ def test_a_session_does_not_begin_before_the_handshake_is_complete(server: Serve
         assert peer.until(lambda: http_datagram(session, b"early") in peer.datagrams)
 
 
+def test_a_websocket_does_not_begin_before_the_handshake_is_complete(server: Server, ticket: SessionTicket) -> None:
+    """RFC 8470 § 3: an extended CONNECT is not safe, whatever its protocol; what follows it is kept."""
+    message = bytes([0x82, 0x80 | 5, 0, 0, 0, 0]) + b"early"
+
+    def ask(peer: EarlyPeer) -> None:
+        fields = connect("/echo", ("sec-websocket-version", "13"), protocol="websocket")
+        peer.request(headers(fields) + frame(DATA, message), end=False)
+        peer.request(headers(get()))
+
+    socket, fence = 0, 4
+    with EarlyPeer(server, ticket, ask, instead_of_finished=never) as peer:
+        expect("RFC 9001 § 4.6", "GET behind CONNECT in 0-RTT", 200, peer.answer(fence))
+        expect("RFC 8470 § 3", "CONNECT in 0-RTT, and no Finished", b"", peer.streams[socket].data)
+        peer.finish()
+        expect("RFC 8470 § 3", "CONNECT in 0-RTT, then Finished", 200, peer.answer(socket))
+        assert peer.until(lambda: peer.message(socket).body == b"\x82\x05early")
+
+
 def test_many_early_sessions_are_not_all_kept(server: Server, ticket: SessionTicket) -> None:
     """RFC 9114 § 10.5: what waits for the end of a handshake that may never come is bounded.
 
@@ -160,12 +180,12 @@ IN_0RTT = [
 ]
 
 
-@pytest.mark.parametrize("rule, sent, frame", rules(IN_0RTT))
+@pytest.mark.parametrize("rule, sent, payload", rules(IN_0RTT))
 def test_an_illegal_frame_in_0rtt_closes_the_connection(
-    server: Server, ticket: SessionTicket, rule: str, sent: str, frame: bytes
+    server: Server, ticket: SessionTicket, rule: str, sent: str, payload: bytes
 ) -> None:
     def send(peer: Peer) -> None:
-        peer.send_frames(frame, Epoch.ZERO_RTT)
+        peer.send_frames(payload, Epoch.ZERO_RTT)
 
     with EarlyPeer(server, ticket, instead_of_finished=send) as peer:
         expect(rule, f"{sent} in a 0-RTT packet", quic_error("PROTOCOL_VIOLATION"), peer.connection_outcome())
@@ -196,9 +216,9 @@ def test_early_data_before_a_hello_retry_request_harms_nobody(
     buffer = Buffer(capacity=1024)
     serialize(buffer, second)
     first_size = peer.quic._crypto_streams[Epoch.INITIAL].sender._buffer_stop
-    frame = b"\x06" + varint(first_size) + varint(buffer.tell()) + buffer.data
+    payload = b"\x06" + varint(first_size) + varint(buffer.tell()) + buffer.data
     for _ in range(3):
-        peer.send_frames(frame.ljust(1150, b"\0"), Epoch.INITIAL)
+        peer.send_frames(payload.ljust(1150, b"\0"), Epoch.INITIAL)
         assert peer.receive_one(), "the server goes on with the handshake"
     with HTTP3Peer(own_server) as other:
         expect("RFC 8446 § 4.2.10", "two hellos, the first with early data", 200,

@@ -16,10 +16,8 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, ProtocolNegotiated, QuicEvent
 from aioquic.tls import SessionTicket
 
+from aioquic_server import self_signed
 from http3_client import TIMEOUT
-from test_connect_aioquic import self_signed
-
-EX_UNAVAILABLE = 69
 
 
 class Connection(QuicConnectionProtocol):
