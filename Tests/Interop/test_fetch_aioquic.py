@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from aioquic.asyncio import QuicConnectionProtocol, serve
 from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import HeadersReceived
@@ -142,29 +141,5 @@ def test_a_server_that_has_forgotten_the_ticket_is_asked_again(apus: Path) -> No
             code, lines = await fetch(apus, listener)
         assert (code, lines) == (0, [line("a full handshake")] * 2)
         assert [connection.requests for connection in listener.connections] == [[False], [False]]
-
-    asyncio.run(main())
-
-
-@pytest.mark.parametrize(
-    "rule, change, code",
-    [
-        ("RFC 9000 § 7.4.1", lambda listener: setattr(listener.configuration, "max_data", 1000), 0x0A),
-        ("RFC 9114 § 7.2.4.2", lambda listener: setattr(listener.part, "has_datagrams", False), 0x109),
-    ],
-    ids=["RFC 9000 7.4.1", "RFC 9114 7.2.4.2"],
-)
-def test_a_server_that_takes_early_data_and_breaks_its_promise_is_left(
-    apus: Path, rule: str, change: Callable[[Listener], None], code: int
-) -> None:
-    """A limit that was remembered is lower now: PROTOCOL_VIOLATION for QUIC's, H3_SETTINGS_ERROR for those of HTTP/3."""
-
-    async def main() -> None:
-        async with listening() as listener:
-            await fetch(apus, listener, between=lambda: change(listener))
-            _, second = listener.connections
-            async with asyncio.timeout(TIMEOUT):
-                await second.has_ended.wait()
-        assert second.is_resumed and second.termination.error_code == code, rule
 
     asyncio.run(main())
