@@ -39,6 +39,7 @@ class Table:
         self._outcomes: dict[tuple[str, str], dict[str, Counter]] = defaultdict(lambda: defaultdict(Counter))
         self._control: dict[str, Counter] = defaultdict(Counter)
         self._reasons: list[str] = []
+        self._chances: set[str] = set()
         self.versions: dict[str, str] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -46,6 +47,7 @@ class Table:
         if "browser" not in facts or not (report.when == "call" or report.failed or report.skipped):
             return
         self.versions.setdefault(facts["browser"], facts["version"])
+        self._chances.add(facts["chance"])
         outcome, reason = "ok" if report.passed else "failed", None
         if hasattr(report, "wasxfail"):
             outcome = reason = report.wasxfail.removeprefix("reason: ").removeprefix("the browser's: ")
@@ -76,7 +78,9 @@ class Table:
         lines += ["", "## Faults of the browsers", ""]
         for number, reason in enumerate(self._reasons, 1):
             alike = ", ".join(COLUMNS[browser] for browser in COLUMNS if self._control[reason][browser])
-            proof = f"seen with the control: {alike}" if alike else "not seen with the control: see the test"
+            proof = f"with the control: {alike}" if alike else "**not with the control**"
+            if reason in self._chances:
+                proof = "a matter of chance: the test says how often, with the control as well"
             lines.append(f"{number}. {reason[0].upper()}{reason[1:]} ({proof}).")
         return "\n".join(lines) + "\n"
 

@@ -32,6 +32,7 @@ class ControlServer:
     port: int
     sha256: str
     page: str
+    host: str = "localhost"
 
     @classmethod
     def start(cls, directory: Path, page: str) -> ControlServer:
@@ -48,10 +49,10 @@ class ControlServer:
         return cls(process, ready["port"], files.sha256, page)
 
     def https(self, path: str) -> str:
-        return f"https://localhost:{self.port}{path}"
+        return f"https://{self.host}:{self.port}{path}"
 
     def ws(self, path: str) -> str:
-        return f"ws://localhost:0{path}"
+        return f"ws://{self.host}:0{path}"
 
     @property
     def is_running(self) -> bool:

@@ -87,7 +87,10 @@ def test_close_by_the_page_ends_the_streams_at_the_server(page: Page) -> None:
     "firefox", "the connection is closed at once, and the close of the session is lost behind what still waits",
     shows="'isAbnormal': True", is_chance=True)
 def test_close_by_the_page_in_the_middle_of_a_large_stream_reaches_the_server(page: Page) -> None:
-    """What has been written need not arrive; code and reason must."""
+    """What has been written need not arrive; code and reason must.
+
+    Firefox lost them in 3 of 15 sessions, and with the control server in 14 of 15.
+    """
     record = page.run("""
         const session = await recorded();
         const writer = (await session.createUnidirectionalStream()).getWriter();
