@@ -39,8 +39,9 @@ public struct TransportOptions: Sendable {
         var configuration = TransportConfiguration()
         configuration.idleTimeout = self.idleTimeout
         configuration.keepAlive = self.keepAlive
-        configuration.maxStreams = max(UInt64(self.maxStreams), Self.leastStreamsOfSession * self.shares)
+        configuration.maxStreams = UInt64(self.maxStreams)
         if self.sessions > 1 {
+            configuration.maxStreams = max(configuration.maxStreams, Self.leastStreamsOfSession * self.shares)
             configuration.maxConnectionData = max(configuration.maxConnectionData, Self.dataOfSession * self.shares)
         }
         configuration.congestionControl =
