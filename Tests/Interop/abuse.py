@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 from raw_http3 import HTTP3Peer, http_datagram
 from rules import Close
-from server import Server
-from test_memory import resident
+from server import Server, resident
 
 # Generous: a correct server takes a part of a second.
 PATIENCE = 60.0

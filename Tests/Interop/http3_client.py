@@ -245,3 +245,13 @@ async def echo_datagrams(protocol: Client, session: int, count: int) -> None:
             # A round trip, retransmissions and all.
             await protocol.ping()
     assert set(protocol.datagrams) == wanted
+
+
+def connected(server: Server, body: Callable) -> None:
+    """Runs an async function of a client's connection."""
+
+    async def main() -> None:
+        async with client(server) as protocol:
+            await body(protocol)
+
+    asyncio.run(main())

@@ -86,6 +86,12 @@ class Server:
         self.process.stdout.close()
 
 
+def resident(server: Server) -> int:
+    """The server's memory in kB."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
 def first_line(process: subprocess.Popen, log: Path) -> bytes:
     deadline = time.monotonic() + READY_TIMEOUT
     line = b""

@@ -17,8 +17,7 @@ from aioquic.quic.connection import QuicConnection
 
 from abuse import PATIENCE, await_metric, metrics
 from raw_http3 import HTTP3Peer
-from server import Server
-from test_memory import resident
+from server import Server, resident
 
 HANDSHAKES = "apus_quic_handshakes"
 RETRIES = "apus_quic_retries_total"

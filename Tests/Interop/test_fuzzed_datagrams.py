@@ -25,8 +25,7 @@ from raw_http3 import (
     headers, http_datagram, settings_frame, wt_header,
 )
 from raw_quic import varint
-from server import Server
-from test_memory import resident
+from server import Server, resident
 
 FIRST_SEED = int(os.environ.get("APUS_FUZZ_SEED", "1"))
 SECONDS = float(os.environ.get("APUS_FUZZ_SECONDS", "0"))

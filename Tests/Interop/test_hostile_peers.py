@@ -10,8 +10,7 @@ from raw_http3 import (
     CLIENT_SETTINGS, DECODER_STREAM, ENCODER_STREAM, HTTP3Peer, connect, headers, settings_frame, wt_header,
 )
 from raw_quic import varint
-from server import Server
-from test_memory import resident
+from server import Server, resident
 
 INITIAL_MAX_DATA, INITIAL_MAX_STREAMS_UNI = 0x04, 0x09
 STOP_SENDING, H3_REQUEST_CANCELLED = 0x05, 0x10C

@@ -11,9 +11,8 @@ from h2.errors import ErrorCodes
 
 from http2_client import TIMEOUT, Field, client, tls
 from raw_http3 import prefixed
-from server import Server
+from server import Server, resident
 from test_http3 import TRANSPORT_FIELDS, http1, lab_files
-from test_memory import resident
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from http3_client import Client, client
-from server import Server
+from server import Server, resident
 
 SESSIONS, STREAMS = (1000, 10_000) if os.environ.get("APUS_MEMORY") == "full" else (100, 2500)
 # In seconds: nothing is said on an idle session, and a busy machine takes its time for a thousand handshakes.
@@ -25,12 +25,6 @@ PER_SESSION = 180
 SLACK = STREAMS * 80 // 1000
 # A session of a later lot may cost this much more, in kB: the allocator's holes fill up by and by.
 LOST_PER_SESSION = 10
-
-
-def resident(server: Server) -> int:
-    """The server's memory in kB."""
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
 async def idle(server: Server, count: int) -> int:

@@ -7,11 +7,10 @@ import ssl
 
 import pytest
 
-from abuse import PATIENCE, Bystander, await_metric, flood
-from raw_http3 import HTTP3Peer, connect, get, headers, http_datagram, wt_header
+from abuse import Bystander, await_metric, flood
+from raw_http3 import HTTP3Peer, get, headers, http_datagram, wt_header
 from raw_quic import varint
-from server import Server
-from test_memory import resident
+from server import Server, resident
 
 INITIAL_MAX_DATA = 0x04
 # In kB: what one connection may have wait for acknowledgement (16 MiB), and the rest of it.

@@ -12,9 +12,7 @@ import pytest
 
 import http2_client
 import http3_client
-from http2_client import INITIAL_WINDOW_SIZE
-from server import Server
-from test_memory import resident
+from server import Server, resident
 from websocket_peer import (
     BINARY, CLOSE, FINISHED, MAPPINGS, PING, PONG, TEXT, Http2Tunnel, Http3Tunnel, close, frame, websocket,
 )

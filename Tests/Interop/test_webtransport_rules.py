@@ -6,7 +6,6 @@ The checklist's numbers stand in brackets; NOT-APPLICABLE.md has those that are 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 
@@ -16,17 +15,12 @@ from raw_http3 import (
 )
 from raw_quic import TIMEOUT, Peer, long_varint, varint
 from rules import GOES_ON, OneOf, expect, http3_error, quic_error, rules, stream_error
-from server import Server
+from server import Server, resident
 
 DRAFT = "draft-ietf-webtrans-http3"
 SESSION_GONE = stream_error("WT_SESSION_GONE")
 BUFFERED_STREAM_REJECTED = stream_error("WT_BUFFERED_STREAM_REJECTED")
 WT_APPLICATION_ERROR = 0x52E4A40FA8DB
-
-
-def resident_kilobytes(server: Server) -> int:
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
 # Streams
@@ -199,10 +193,10 @@ def test_places_for_streams_come_back_and_memory_does_not_grow(own_server: Serve
 
         for _ in range(4):
             open_streams(250)
-        before = resident_kilobytes(own_server)
+        before = resident(own_server)
         for _ in range(12):
             open_streams(250)
-        growth = resident_kilobytes(own_server) - before
+        growth = resident(own_server) - before
         assert growth < 4096, f"3,000 streams that have ended cost {growth} kB"
 
 
@@ -298,7 +292,7 @@ def test_a_capsule_of_any_announced_length_is_skipped_without_being_kept(own_ser
     size, piece = 24 << 20, bytes(1 << 20)
     with HTTP3Peer(own_server) as peer:
         session = peer.session()
-        before = resident_kilobytes(own_server)
+        before = resident(own_server)
         peer.send_capsules(session, varint(0x21) + varint((1 << 62) - 1))
         peer.send(session, varint(DATA) + varint(size))
         for _ in range(size // len(piece)):
@@ -307,7 +301,7 @@ def test_a_capsule_of_any_announced_length_is_skipped_without_being_kept(own_ser
             arrived = peer.until(lambda: peer.closed or sender.buffer_is_empty, timeout=2 * TIMEOUT)
             expect("RFC 9297 § 3.3", "a large capsule", True, arrived and peer.closed is None)
         expect("RFC 9297 § 3.3", "24 MiB of a capsule", SESSION_GOES_ON, peer.session_outcome(session))
-        growth = resident_kilobytes(own_server) - before
+        growth = resident(own_server) - before
         assert growth < 12 << 10, f"24 MiB of a capsule that nobody wants cost {growth} kB"
 
 
@@ -365,7 +359,7 @@ def test_rapid_resets_do_not_keep_the_server_busy(own_server: Server, kind: str)
     with HTTP3Peer(own_server) as peer:
         session = peer.session() if kind == "streams" else None
         opening = {"requests": headers(get()), "sessions": headers(connect()), "streams": b""}[kind]
-        before = resident_kilobytes(own_server)
+        before = resident(own_server)
         for _ in range(20):
             streams = [peer.new_stream() for _ in range(100)]
             for stream in streams:
@@ -380,7 +374,7 @@ def test_rapid_resets_do_not_keep_the_server_busy(own_server: Server, kind: str)
         expect("RFC 9114 § 10.5", f"2,000 {kind}, reset at once", outcome, peer.http_outcome())
     with HTTP3Peer(own_server) as other:
         expect("RFC 9114 § 10.5", f"2,000 {kind}, reset at once, then another client", GOES_ON, other.http_outcome())
-    growth = resident_kilobytes(own_server) - before
+    growth = resident(own_server) - before
     assert growth < 16 << 10, f"2,000 {kind} that have ended cost {growth} kB"
 
 
