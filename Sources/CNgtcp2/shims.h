@@ -377,6 +377,10 @@ static inline size_t CNgtcp2_pkt_hd_token_length(const ngtcp2_pkt_hd *header) {
 /// few hundred bytes that stay until the connection ends.
 static inline int CNgtcp2_closes_peer_unidirectional_streams(void) { return NGTCP2_VERSION_NUM >= 0x000e00; }
 
+/// Before 0.14 the library makes no stream of one whose first frame is its reset: a `stream_reset` callback without a
+/// `stream_close`, and the credit for another stream goes out by itself.
+static inline int CNgtcp2_makes_streams_of_resets(void) { return NGTCP2_VERSION_NUM >= 0x000e00; }
+
 // MARK: Casted macros, which Swift does not import
 
 enum {

@@ -68,6 +68,8 @@ extension Connection {
         // their bytes any more.
         self.streams.removeAll()
         self.heldByteCount = 0
+        self.unacknowledgedByteCount = 0
+        self.newlyAcknowledgedByteCount = 0
         self.sendQueue.removeAll()
         self.creditQueue.removeAll()
         self.blockedStreams.removeAll()

@@ -74,9 +74,9 @@ extension Connection {
     package func stopSending(_ id: StreamID, code: UInt64) {
         guard self.isOpen else { return }
         if CNgtcp2_closes_peer_unidirectional_streams() == 0, id.direction == .unidirectional,
-            self.abandonedStreams.insert(id).inserted
+            self.endedStreams.insert(id).inserted
         {
-            // What the peer still says on it may be its end, which is not reported then.
+            // What the peer still says on it may be its end, which does not close it again.
             self.streamClosed(id, code: nil)
         }
         // Not found: the stream has ended, and there is nothing to stop.
@@ -189,18 +189,27 @@ extension Connection {
 
     func streamReset(_ id: StreamID, code: UInt64, finalSize: UInt64) {
         self.progress += 1
-        self.events.append(.streamReset(id, code: code, finalSize: finalSize))
+        if self.isStillborn(id) {
+            // The library gives its place to another by itself.
+            if id.direction == .bidirectional { self.allowedBidirectionalStreams += 1 }
+            self.events.append(.streamStillborn(id))
+            return
+        }
+        let isLate = self.endedStreams.contains(id)
+        self.events.append(.streamReset(id, code: code, finalSize: finalSize, isLate: isLate))
         self.receivingEnded(id)
     }
 
     func streamClosed(_ id: StreamID, code: UInt64?) {
         self.progress += 1
         let stream = self.streams.removeValue(forKey: id)
+        // Closing it lets go of what it knows.
+        let sentByteCount = stream?.buffer.sentOffset ?? 0
         if let stream {
             if let code, stream.isStoppedByPeer { self.events.append(.stopSending(id, code: code)) }
             self.close(stream)
         }
-        self.events.append(.streamClosed(id, sentByteCount: stream?.buffer.sentOffset ?? 0))
+        self.events.append(.streamClosed(id, sentByteCount: sentByteCount))
     }
 
     func datagramReceived(_ bytes: UnsafeRawBufferPointer) {
@@ -216,8 +225,17 @@ extension Connection {
     /// Stands in for the `stream_close` that the older library generation does not deliver.
     private func receivingEnded(_ id: StreamID) {
         guard CNgtcp2_closes_peer_unidirectional_streams() == 0, id.direction == .unidirectional else { return }
-        guard self.abandonedStreams.remove(id) == nil else { return }
+        // Once: it may have been stopped before, and a reset may follow an end.
+        guard self.endedStreams.insert(id).inserted else { return }
         self.streamClosed(id, code: nil)
+    }
+
+    /// Whether a reset was the first that came of a stream, and the library has therefore made none (0.12): it reports no close.
+    ///
+    /// It is asked from within the library's callback, and only looks the stream up.
+    private func isStillborn(_ id: StreamID) -> Bool {
+        guard CNgtcp2_makes_streams_of_resets() == 0 else { return false }
+        return ngtcp2_conn_set_stream_user_data(self.handle, id.rawValue, nil) == NGTCP2_ERR_STREAM_NOT_FOUND
     }
 
     // MARK: Between the library's calls

@@ -46,8 +46,9 @@ package final class Connection {
     var creditQueue = StreamQueue()
     /// Streams that their own flow control holds up, in the order in which they are tried again.
     var blockedStreams = StreamQueue()
-    /// Peer's unidirectional streams that were counted as ended when they were stopped.
-    var abandonedStreams: Set<StreamID> = []
+    /// Peer's unidirectional streams whose end was reported, where the library does not close them itself. It keeps some
+    /// hundred bytes of each.
+    var endedStreams: Set<StreamID> = []
     var endedUnidirectionalCount = 0
     /// Where a client keeps what its next connection can use.
     var resumption: Resumption?

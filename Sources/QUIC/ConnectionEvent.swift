@@ -13,7 +13,11 @@ package enum ConnectionEvent {
     case streamData(StreamID, ByteBuffer, isFinal: Bool)
     /// The peer gave up sending (RESET_STREAM). The final size is the number of bytes that it has sent, arrived or not
     /// (RFC 9000 § 4.5). It comes also for a stream that this end has asked the peer to stop.
-    case streamReset(StreamID, code: UInt64, finalSize: UInt64)
+    /// `isLate`: the stream's end was reported before.
+    case streamReset(StreamID, code: UInt64, finalSize: UInt64, isLate: Bool)
+    /// The peer has reset a stream of which nothing else had arrived. Nothing more is said of it, and its place has been
+    /// given to another.
+    case streamStillborn(StreamID)
     /// The peer gave up receiving (STOP_SENDING); the stream was reset with its code in answer (RFC 9000 § 3.5).
     ///
     /// The library does not report the frame. It shows when the stream closes, with its code; and before that, when more

@@ -179,6 +179,28 @@ def test_codes_that_are_no_applications_end_only_their_stream(server: Server, co
                peer.session_outcome(session))
 
 
+@pytest.mark.parametrize("unidirectional", [False, True])
+def test_a_stream_that_begins_with_its_reset_gives_its_place_to_one_other(
+    server: Server, unidirectional: bool
+) -> None:
+    """RFC 9000 § 3.2, § 4.6 [23]: nothing else comes of it; its place comes back, and no second one with it"""
+    with HTTP3Peer(server) as peer:
+        peer.session()
+        quic = peer.quic
+
+        def left() -> int:
+            allowed = quic._remote_max_streams_uni if unidirectional else quic._remote_max_streams_bidi
+            return allowed - quic.get_next_available_stream_id(unidirectional) // 4
+
+        before = left()
+        for _ in range(200):
+            quic.reset_stream(peer.new_stream(unidirectional), 7)
+        peer.until(lambda: peer.closed or left() >= before)
+        expect("RFC 9000 § 4.6", "RESET_STREAM for 200 streams of which nothing was sent", before, left())
+        expect("RFC 9000 § 4.6", "and a request", GOES_ON, peer.http_outcome())
+        expect("RFC 9000 § 4.6", "and a request", before - (not unidirectional), left())
+
+
 def test_places_for_streams_come_back_and_memory_does_not_grow(own_server: Server) -> None:
     """RFC 9000 § 4.6 [23, 24]: four times as many streams as are allowed at once"""
     with HTTP3Peer(own_server) as peer:

@@ -137,7 +137,7 @@ struct PairTests {
         }
         pair.run(for: .seconds(5))
         #expect(Pair.received(pair.serverEvents, on: id).bytes == Array("ab".utf8))
-        let codes = pair.serverEvents.compactMap { if case .streamReset(id, let code, _) = $0 { code } else { nil } }
+        let codes = pair.serverEvents.compactMap { if case .streamReset(id, let code, _, _) = $0 { code } else { nil } }
         #expect(codes == [77])
     }
 

@@ -115,21 +115,6 @@ struct EarlyArrivalTests {
         }
     }
 
-    @Test("A stream that is reset before its first byte makes room for another one (RFC 9000 § 4.6)")
-    func resetBeforeFirstByte() async throws {
-        try await Loopback.withServer(configure: { $0.transport.maxStreams = 4 }, handler: Loopback.echo) { _, client in
-            try await RawPeer.withPeer(of: client) { peer in
-                for direction in [StreamDirection.unidirectional, .bidirectional] {
-                    for _ in 0..<10 {
-                        let id = try await peer.wait { try? $0.openStream(direction) }
-                        try await peer.perform { $0.quic.reset(StreamID(rawValue: id), code: 7) }
-                    }
-                }
-                try await peer.perform { #expect($0.closeReason == nil) }
-            }
-        }
-    }
-
     @Test("Streams of a session that was refused are reset with WT_SESSION_GONE")
     func refusedSession() async throws {
         try await Loopback.withServer(configure: { $0.admission = { _ in .refuse(.notFound, reason: "no") } }) { _ in

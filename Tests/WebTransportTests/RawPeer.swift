@@ -172,8 +172,9 @@ final class RawPeer: ChannelInboundHandler {
                 while let event = self.http3.nextEvent() {
                     if case .response(let id, let response) = event { self.responses[id] = response }
                 }
-            case .streamReset(let id, let code, _):
+            case .streamReset(let id, let code, _, _):
                 self.resets[id.rawValue] = code
+            case .streamStillborn: break
             case .stopSending(let id, let code):
                 if let code { self.stops[id.rawValue] = code }
             case .datagram(let frame):

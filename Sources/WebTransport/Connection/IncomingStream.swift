@@ -14,6 +14,8 @@ final class IncomingStream {
     var isAnswered = false
     /// Whether the peer has given up one of its halves.
     var isAbandoned = false
+    /// Whether this end has asked the peer to give up sending.
+    var isStoppedHere = false
 
     enum Kind {
         /// Its first bytes have not arrived yet.

@@ -126,7 +126,8 @@ extension PeerConnection {
     }
 
     func reject(_ id: StreamID, code: UInt64) {
-        self.quic.stopSending(id, code: code)
+        guard self.incoming[id]?.isClosed != true else { return self.taken(id) }
+        self.stopReceiving(id, code: code)
         if id.direction == .bidirectional { self.quic.reset(id, code: code) }
         self.taken(id)
     }
@@ -196,12 +197,29 @@ extension PeerConnection {
     func abandoned(_ id: StreamID) throws(HTTP3Error) {
         guard let stream = self.incoming[id], !stream.isAbandoned else { return }
         stream.isAbandoned = true
+        // RFC 9000 § 3.5: who is told to stop resets the stream in answer.
+        guard !stream.isStoppedHere else { return }
         try self.spend(.abandonedStreams)
     }
 
-    func streamReset(_ id: StreamID, code: UInt64, finalSize: UInt64) throws(HTTP3Error) {
+    /// Asks the peer to give up sending.
+    func stopReceiving(_ id: StreamID, code: UInt64) {
+        self.incoming[id]?.isStoppedHere = true
+        self.quic.stopSending(id, code: code)
+    }
+
+    /// A stream of which nothing has come, nor will come, but its reset.
+    func streamStillborn(_ id: StreamID) throws(HTTP3Error) {
+        try self.spend(.abandonedStreams)
+        self.streamWentUnknown(id)
+        // A PRIORITY_UPDATE may have named it.
+        try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
+        if self.quic.isServer { self.http3?.allowRequests(self.quic.allowedBidirectionalStreams) }
+    }
+
+    func streamReset(_ id: StreamID, code: UInt64, finalSize: UInt64, isLate: Bool) throws(HTTP3Error) {
         if id.isPeerInitiated(isServer: self.quic.isServer) {
-            if self.incoming[id] == nil { self.discard(id) }
+            if self.incoming[id] == nil, !isLate { self.discard(id) }
             try self.abandoned(id)
         }
         if let core = self.receivingHalf(of: id) {
@@ -255,18 +273,19 @@ extension PeerConnection {
             // Also when it was none of HTTP/3's: a PRIORITY_UPDATE may have named it.
             try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
             if stream.isTaken { self.forget(id) }
-        } else if id.isPeerInitiated(isServer: self.quic.isServer) {
-            // The peer has reset it before its first byte.
-            self.streamWentUnknown(id)
-            self.quic.allowAnotherStream(id.direction)
-        } else {
+        } else if !id.isPeerInitiated(isServer: self.quic.isServer) {
             try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
         }
         self.outputStreams.remove(id)
+        self.blockedOutput.remove(id.rawValue)
         self.forgetHeldRequest(id.rawValue)
         self.wakeWriters()
         self.sessions[id.rawValue]?.requestStreamClosed()
         self.tunnels[id.rawValue]?.closed()
+        // Behind its end this means nothing any more.
+        if case .fetching(let fetch) = self.role {
+            fetch.reset(id.rawValue, code: HTTP3ErrorCode.messageError.rawValue)
+        }
         // What its stream was, if no session: it begins none any more.
         self.rejectEarlyArrivals(of: id.rawValue)
         self.settle(id.rawValue)

@@ -107,8 +107,8 @@ final class RequestTunnel: Tunnel {
 
     /// What was written has been acknowledged, or other streams have given up what they held.
     func roomReturned() {
-        guard !self.isWritable, self.heldByteCount < PeerConnection.lowWatermark, self.connection.hasRoomForStreams
-        else { return }
+        guard !self.isWritable, self.heldByteCount < PeerConnection.lowWatermark else { return }
+        guard self.connection.hasRoomForStreams else { return self.connection.addWaitingTunnel(self.id) }
         self.isWritable = true
         self.user.writabilityChanged()
     }

@@ -45,6 +45,9 @@ final class PeerConnection {
     var openings = StreamOpenings()
     /// Streams with suspended writers, which wait for their own acknowledgements or those of others.
     private var waitingWriters: [SendStreamCore] = []
+    /// Tunnels that wait until the connection as a whole holds less.
+    private var waitingTunnels: Set<Int64> = []
+    private var hasWaiting: Bool { !self.waitingWriters.isEmpty || !self.waitingTunnels.isEmpty }
     /// HTTP/3's streams that this end has written to and that have not closed.
     var outputStreams: Set<StreamID> = []
     /// Those of them whose output waits for acknowledgements.
@@ -127,6 +130,10 @@ final class PeerConnection {
     }
 
     var hasRoomForStreams: Bool { self.quic.heldByteCount < Self.maxHeldByStreams }
+
+    func addWaitingTunnel(_ id: StreamID) {
+        self.waitingTunnels.insert(id.rawValue)
+    }
 
     func addWaitingWriter(_ stream: SendStreamCore) {
         self.waitingWriters.append(stream)
@@ -237,8 +244,10 @@ final class PeerConnection {
             try self.resumeHeldRequests()
         case .streamData(let id, let bytes, let isFinal):
             try self.receive(bytes, on: id, isFinal: isFinal)
-        case .streamReset(let id, let code, let finalSize):
-            try self.streamReset(id, code: code, finalSize: finalSize)
+        case .streamReset(let id, let code, let finalSize, let isLate):
+            try self.streamReset(id, code: code, finalSize: finalSize, isLate: isLate)
+        case .streamStillborn(let id):
+            try self.streamStillborn(id)
         case .stopSending(let id, let code):
             try self.abandoned(id)
             if self.sessions[id.rawValue] != nil {
@@ -354,16 +363,17 @@ final class PeerConnection {
 
     /// What is held has become less, by acknowledgements or by the end of a stream.
     func wakeWriters() {
-        guard self.hasRoomForStreams, !self.waitingWriters.isEmpty else { return }
-        let writers = self.waitingWriters
+        guard self.hasRoomForStreams, self.hasWaiting else { return }
+        let (writers, tunnels) = (self.waitingWriters, self.waitingTunnels)
         self.waitingWriters.removeAll()
+        self.waitingTunnels.removeAll()
         for writer in writers { writer.roomReturned() }
-        for tunnel in Array(self.tunnels.values) { tunnel.roomReturned() }
+        for tunnel in tunnels { self.tunnels[tunnel]?.roomReturned() }
     }
 
     /// A stream has given up what it held. Its writers' wake-up must not come in the middle of that.
     func roomReturned() {
-        guard !self.waitingWriters.isEmpty else { return }
+        guard self.hasWaiting else { return }
         let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
         self.eventLoop.execute { bound.value.wakeWriters() }
     }
@@ -371,8 +381,10 @@ final class PeerConnection {
     private func acknowledged(_ id: StreamID) {
         self.wakeWriters()
         let held = self.quic.unacknowledgedByteCount(of: id)
-        // Nothing of the session's stream is left to acknowledge: the close was received.
-        if held == 0 { self.settling[id.rawValue]?.peerKnowsOfEnd() }
+        // Nothing of the session's stream is left to send or to acknowledge: the close was received.
+        if held == 0, self.http3?.queuedByteCount(of: id.rawValue) ?? 0 == 0 {
+            self.settling[id.rawValue]?.peerKnowsOfEnd()
+        }
         if let stream = self.sendStreams[id] {
             stream.acknowledged(heldByteCount: held)
         } else if held < Self.lowWatermark, self.blockedOutput.remove(id.rawValue) != nil {

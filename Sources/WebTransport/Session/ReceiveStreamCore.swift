@@ -132,7 +132,7 @@ final class ReceiveStreamCore {
     func leaveSession() {
         guard case .orphaned = self.phase else { return }
         self.phase = .ended
-        self.connection.quic.stopSending(self.id, code: WebTransportErrorCode.sessionGone)
+        self.connection.stopReceiving(self.id, code: WebTransportErrorCode.sessionGone)
     }
 
     func closed() {
@@ -159,7 +159,7 @@ final class ReceiveStreamCore {
     func stop(wireCode: UInt64) {
         guard case .receiving = self.phase else { return }
         self.phase = .ended
-        self.connection.quic.stopSending(self.id, code: wireCode)
+        self.connection.stopReceiving(self.id, code: wireCode)
         self.flow?.streamStopped(self)
         self.source.finish()
         self.connection.markDirty()
