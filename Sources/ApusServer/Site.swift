@@ -5,7 +5,7 @@ import HTTPTypes
 import NIOCore
 import Synchronization
 
-/// What GET and HEAD find, alike over HTTP/1.1 and HTTP/3.
+/// What GET and HEAD find, alike over HTTP/1.1, HTTP/2 and HTTP/3.
 final class Site: Sendable {
     private let lab: LabPage
     private let identities: IdentityStore

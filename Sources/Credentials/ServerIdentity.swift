@@ -120,7 +120,13 @@ public final class ServerIdentity: Sendable {
                     + "certificate was made with, and put the server's own certificate first in its file"
             )
         }
-        try check(result, code: .malformed, "\(names.certificate) or \(names.privateKey) cannot be used as PEM")
+        guard result >= 0 else {
+            throw CredentialsError(
+                code: .malformed,
+                message: "\(names.certificate) or \(names.privateKey) cannot be used as PEM "
+                    + "(\(String(cString: gnutls_strerror(result)))); give a certificate chain and its unencrypted key in PEM"
+            )
+        }
     }
 
     private static func leaf(

@@ -22,7 +22,7 @@ struct ConnectCommand: AsyncParsableCommand {
             What the server sends on a stream is shown line by line.
 
               apus connect https://localhost:4433/echo --hash 5f2c…
-              printf 'a\\nb\\n' | apus connect https://localhost:4433/echo --datagram
+              printf 'a\\nb\\n' | apus connect https://localhost:4433/echo --datagram --hash 5f2c…
               apus connect ws://localhost:8080/echo
             """
     )

@@ -77,12 +77,17 @@ struct InteropRunnerCommand: AsyncParsableCommand {
     }
 
     /// What the runner takes for "not supported".
-    private static let unsupported = ExitCode(127)
     private static let silence = Logger(label: "apus.interop") { _ in SwiftLogNoOpLogHandler() }
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
-        guard let task = Assignment(environment) else { throw Self.unsupported }
+        guard let task = Assignment(environment) else {
+            // The runner's code for what an implementation does not support.
+            throw CommandFailure.report(
+                "ROLE or TESTCASE names nothing that this command can do; see `apus help interop run`",
+                127
+            )
+        }
         do {
             try FileManager.default.createDirectory(atPath: self.downloads, withIntermediateDirectories: true)
             var transport = TransportOptions()

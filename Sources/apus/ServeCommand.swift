@@ -83,12 +83,17 @@ struct ServeCommand: AsyncParsableCommand {
     @Flag(help: "Compress WebSocket messages for clients that offer it, as browsers do; comparisons suffer from it.")
     var compression = false
 
-    @Option(help: ArgumentHelp("Silence after which a connection ends, such as 30s or 2m.", valueName: "duration"))
+    @Option(
+        help: ArgumentHelp(
+            "Silence after which a QUIC connection ends, such as 500ms, 30s or 2m.",
+            valueName: "duration"
+        )
+    )
     var idleTimeout = DurationOption(amount: .seconds(30))
 
     @Option(
         help:
-            "Whether GET may come before the handshake (0-RTT), from clients that have been here before: on or off."
+            "Whether GET and HEAD may come before the handshake (0-RTT), from clients that have been here before: on or off."
     )
     var earlyData = SwitchOption.on
 

@@ -177,6 +177,20 @@ def control_server(recording_server: Server, tmp_path_factory: pytest.TempPathFa
     running.stop()
 
 
+# What a function's name cannot say.
+_SPELLINGS = {
+    "pages origin": "page's origin", "pages own": "page's own", "pages to": "page's to", "the browsers are": "the browser's are",
+    "http3s": "HTTP/3's", "a servers": "a server's", "the servers": "the server's", "utf 8": "UTF-8", "ascii": "ASCII",
+}
+
+
+def in_english(name: str) -> str:
+    text = name.replace("_", " ")
+    for written, meant in _SPELLINGS.items():
+        text = text.replace(written, meant)
+    return text
+
+
 @pytest.fixture
 def page(request: pytest.FixtureRequest, pages: Pages) -> Page:
     browser, peer = request.param
@@ -187,7 +201,7 @@ def page(request: pytest.FixtureRequest, pages: Pages) -> Page:
     # For the table of browser_table.py.
     request.node.user_properties += {
         "browser": browser, "version": driver.capabilities["browserVersion"], "peer": peer,
-        "behaviour": request.function.__name__.removeprefix("test_").replace("_", " "),
+        "behaviour": in_english(request.function.__name__.removeprefix("test_")),
         "chance": fault.reason if fault is not None and fault.is_chance else None,
     }.items()
     patience = PATIENCE if fault is None else PATIENCE_WITH_A_FAULT

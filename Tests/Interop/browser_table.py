@@ -22,12 +22,12 @@ HEAD = """\
 Each row is a behaviour of WebTransport's API that depends on the server, expressed anew after the subjects of
 web-platform-tests' `webtransport/`, and run as `test_browser_*.py` in headless browsers against `apus serve`. This file
 is written by the test run:
-`pytest Tests/Interop -k test_browser --browsers-table Tests/Interop/BROWSERS.md`.
+`.build/venv/bin/python -m pytest Tests/Interop -k test_browser --browsers-table Tests/Interop/BROWSERS.md`.
 
 **ok** passes, ×N in so many variants. **–** means that the browser has no such feature yet (*Chromium, experimental* is
 Chromium with `--enable-experimental-web-platform-features`, and is asked only for what the plain one may lack). A
-**fault** is the browser's and listed below: it fails in the same way against a control server on aioquic, where the
-browsers without the fault pass.
+**fault** is the browser's and listed below: it fails in the same way against a control server on aioquic, where
+browsers without it, if there are any, pass.
 """
 
 

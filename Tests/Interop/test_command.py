@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import certificates
 from server import Server
 
 EX_USAGE, EX_UNAVAILABLE, EX_NOINPUT, EX_CANTCREAT = 64, 69, 66, 73
@@ -32,7 +34,7 @@ def assert_fails(result: subprocess.CompletedProcess, code: int, *words: str) ->
 
 
 @pytest.mark.parametrize("command", [(), ("serve",), ("certificate",), ("bench",), ("connect",), ("interop",),
-    ("interop", "run"), ("interop", "baton"),
+    ("interop", "run"), ("interop", "baton"), ("interop", "fetch"),
 ])
 def test_help_teaches(apus, tmp_path, command):
     result = apus_command(apus, *command, "--help", cwd=tmp_path)
@@ -46,7 +48,8 @@ def test_certificate_writes_two_files_and_prints_the_hash(apus, tmp_path):
     assert stat.S_IMODE((tmp_path / "new/development.key").stat().st_mode) == 0o600
     assert (tmp_path / "new/development.pem").read_text().startswith("-----BEGIN CERTIFICATE-----")
     words = result.stdout.split()
-    assert any(len(word) == 64 and int(word, 16) for word in words if set(word) <= set("0123456789abcdef"))
+    (hexadecimal,) = [word for word in words if len(word) == 64 and set(word) <= set("0123456789abcdef")]
+    assert base64.b64encode(bytes.fromhex(hexadecimal)).decode() in words
 
 
 @pytest.mark.parametrize("days", [0, 15, 365])
@@ -70,6 +73,12 @@ def test_serve_names_an_unreadable_certificate(apus, tmp_path):
     assert_fails(result, EX_NOINPUT, "no.pem")
 
 
+def test_serve_names_an_expired_certificate(apus, tmp_path):
+    old = certificates.make(tmp_path, "old", days=0)
+    result = apus_command(apus, "serve", "--certificate", old.certificate, "--key", old.key, cwd=tmp_path)
+    assert_fails(result, EX_NOINPUT, "old", "expired at", "apus certificate")
+
+
 def test_serve_refuses_a_key_of_another_certificate(apus, tmp_path):
     for name in ("a", "b"):
         apus_command(apus, "certificate", "--output", name, cwd=tmp_path)
@@ -87,6 +96,13 @@ def test_serve_names_a_port_in_use(apus, tmp_path, kind):
             holder.listen()
         port = holder.getsockname()[1]
         result = apus_command(apus, "serve", "--port", port, "--http-port", "0", cwd=tmp_path)
+        assert_fails(result, EX_UNAVAILABLE, str(port))
+
+
+def test_serve_names_a_plain_port_in_use(apus, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        result = apus_command(apus, "serve", "--port", "0", "--http-port", port, cwd=tmp_path)
         assert_fails(result, EX_UNAVAILABLE, str(port))
 
 

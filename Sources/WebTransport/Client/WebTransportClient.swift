@@ -7,7 +7,8 @@ import NIOPosix
 import QUIC
 import WebTransportCore
 
-/// A WebTransport client (draft-ietf-webtrans-http3). Each session has a QUIC connection of its own, as in browsers.
+/// A WebTransport client (draft-ietf-webtrans-http3). Each session has a QUIC connection of its own, as in
+/// browsers, unless sharing is turned on.
 ///
 /// `withSession` is for one session; `bind` makes a client whose sessions share one UDP socket, and connections too where
 /// `TransportOptions.maxSessionsPerConnection` and the server allow it.
