@@ -66,7 +66,7 @@ def test_a_client_of_another_version_is_led_to_version_1(server: Server) -> None
 def after_retry(server: Server, change: Callable[[bytes], bytes], source: str = "127.0.0.1") -> Close | str:
     """Obeys a Retry with a token changed, or from another address; returns how the server takes it."""
     configuration = QuicConfiguration(alpn_protocols=H3_ALPN, verify_mode=ssl.CERT_NONE, server_name="localhost")
-    quic = RawConnection(configuration, {}, None, [])
+    quic = RawConnection(configuration, {}, None, [], [])
     address = ("127.0.0.1", server.port)
     with (
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as first,
