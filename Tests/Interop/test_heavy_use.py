@@ -21,11 +21,11 @@ def none_exceeded(server: Server) -> bool:
     return not any(value for series, value in metrics(server).items() if series.startswith("apus_limits_exceeded"))
 
 
-def test_a_thousand_requests_at_once(server: Server) -> None:
+def test_a_thousand_requests_at_once(own_server: Server) -> None:
     """Item 44 of the checklist: one connection, a thousand GETs in parallel, and each has its answer."""
 
     async def body() -> None:
-        async with client(server) as protocol:
+        async with client(own_server) as protocol:
             paths = ["/healthz", "/", "/nothing", "/lab/app.js"]
             streams = {}
             for number in range(1000):
@@ -50,7 +50,7 @@ def test_a_thousand_requests_at_once(server: Server) -> None:
             assert len(lengths) == 4
 
     asyncio.run(body())
-    assert none_exceeded(server)
+    assert none_exceeded(own_server)
 
 
 def test_ten_thousand_streams_one_after_the_other(own_server: Server) -> None:
