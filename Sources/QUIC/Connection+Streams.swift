@@ -83,6 +83,12 @@ extension Connection {
         _ = CNgtcp2_conn_shutdown_stream_read(self.handle, id.rawValue, code)
     }
 
+    /// A stream is stopped that was in order so far: what is on its way until the peer learns of it, at most a window, brings
+    /// nothing, and is not to be held against the peer.
+    package func expectStrayData() {
+        self.progress += Int(self.configuration.maxStreamData) / BlackHoleWatch.smallestPacket
+    }
+
     /// Returns flow-control credit for data that the application has taken.
     package func consumed(_ count: Int, of id: StreamID) {
         guard count > 0, self.isOpen else { return }
@@ -156,6 +162,8 @@ extension Connection {
         let held = stream.buffer.heldByteCount
         stream.buffer.acknowledged(upTo: offset)
         let count = held - stream.buffer.heldByteCount
+        // While something is missing, acknowledgements of what is behind it show nothing: they are paid back here.
+        self.progress += count / 1024
         self.heldByteCount -= count
         self.unacknowledgedByteCount -= count
         self.newlyAcknowledgedByteCount += count

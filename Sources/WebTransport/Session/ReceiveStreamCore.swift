@@ -132,6 +132,7 @@ final class ReceiveStreamCore {
     func leaveSession() {
         guard case .orphaned = self.phase else { return }
         self.phase = .ended
+        self.connection.quic.expectStrayData()
         self.connection.stopReceiving(self.id, code: WebTransportErrorCode.sessionGone)
     }
 
@@ -159,6 +160,7 @@ final class ReceiveStreamCore {
     func stop(wireCode: UInt64) {
         guard case .receiving = self.phase else { return }
         self.phase = .ended
+        self.connection.quic.expectStrayData()
         self.connection.stopReceiving(self.id, code: wireCode)
         self.flow?.streamStopped(self)
         self.source.finish()
