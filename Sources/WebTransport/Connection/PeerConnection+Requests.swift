@@ -61,7 +61,7 @@ extension PeerConnection {
             // A malformed request begins no session.
             if self.sessions[streamID] == nil, self.settling[streamID] == nil { self.refuseSession(streamID) }
         case .stopDemanded(let streamID, let code):
-            self.stopReceiving(StreamID(rawValue: streamID), code: code)
+            self.quic.stopSending(StreamID(rawValue: streamID), code: code)
         case .goaway:
             self.hasReceivedGoaway = true
             for session in self.sessions.values { session.drainReceived() }

@@ -59,7 +59,7 @@ extension PeerConnection {
     func abortRequest(_ id: Int64, code: HTTP3ErrorCode) {
         let stream = StreamID(rawValue: id)
         self.http3?.stopWriting(id)
-        self.stopReceiving(stream, code: code.rawValue)
+        self.quic.stopSending(stream, code: code.rawValue)
         self.quic.reset(stream, code: code.rawValue)
         self.markDirty()
     }

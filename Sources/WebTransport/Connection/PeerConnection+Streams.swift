@@ -202,7 +202,8 @@ extension PeerConnection {
         try self.spend(.abandonedStreams)
     }
 
-    /// Asks the peer to give up sending.
+    /// Asks the peer to give up sending on a stream of a session, which is then not held against it. Requests are: one that
+    /// is refused and reset at once costs as much as any other.
     func stopReceiving(_ id: StreamID, code: UInt64) {
         self.incoming[id]?.isStoppedHere = true
         self.quic.stopSending(id, code: code)
