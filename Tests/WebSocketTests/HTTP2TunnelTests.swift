@@ -7,7 +7,7 @@ import Testing
 @testable import WebSocket
 
 @Suite("Tunnels in streams of HTTP/2 (RFC 8441 § 5)")
-struct HTTP2TunnelTests {
+final class HTTP2TunnelTests {
     /// Notes what it is told.
     private final class User: TunnelUser {
         var wantsBytes = true
@@ -29,6 +29,13 @@ struct HTTP2TunnelTests {
 
     private init() throws {
         try self.channel.connect(to: SocketAddress(unixDomainSocketPath: "/tunnel")).wait()
+    }
+
+    /// A channel, and a tunnel with its user, keep each other until somebody lets go.
+    deinit {
+        self.user.tunnel = nil
+        _ = try? self.channel.finish()  // It may be closed already, but for the end of its turn.
+        self.channel.embeddedEventLoop.run()
     }
 
     private func begin(isReceived: Bool = false) throws {
