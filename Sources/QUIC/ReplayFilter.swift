@@ -1,4 +1,6 @@
 import CGnuTLS
+// Its headers include GnuTLS's: the compiler may take gnutls_datum_t for a type of either module.
+import CNgtcp2
 import Synchronization
 
 /// Lets each first flight with early data in once (RFC 8446 § 8.2; RFC 9001 § 9.2). All endpoints of a server share one.

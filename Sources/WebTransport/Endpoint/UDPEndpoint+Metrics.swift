@@ -6,16 +6,22 @@ extension UDPEndpoint {
 
     /// Something may have changed: it is published within a second. An idle server sleeps.
     func schedulePublication() {
-        guard !self.isPublicationScheduled, self.publisher != nil else { return }
-        self.isPublicationScheduled = true
+        guard self.publication == nil, self.state == .open, self.publisher != nil else { return }
         let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
-        self.eventLoop.scheduleTask(in: Self.publicationInterval) {
-            bound.value.isPublicationScheduled = false
+        self.publication = self.eventLoop.scheduleTask(in: Self.publicationInterval) {
+            bound.value.publication = nil
             bound.value.publish()
         }
     }
 
     func publish() {
         self.publisher?.publish(self.counts.samples(of: self.core))
+    }
+
+    /// What a closed endpoint ended with. Nothing holds it afterwards.
+    func publishLast() {
+        self.publication?.cancel()
+        self.publication = nil
+        self.publish()
     }
 }

@@ -26,13 +26,13 @@ final class UDPEndpoint {
 
     private var connections: [ObjectIdentifier: PeerConnection] = [:]
     private var dirty: [PeerConnection] = []
-    private var state = State.open
+    private(set) var state = State.open
     var counts = TransportCounts()
     /// Nil for a client.
     var publisher: MetricsPublisher?
-    var isPublicationScheduled = false
+    var publication: Scheduled<Void>?
 
-    private enum State {
+    enum State {
         case open
         /// The descriptor is NIO's to close, and may be somebody else's by now.
         case closed
@@ -386,7 +386,7 @@ final class UDPEndpoint {
         self.deadlines = DeadlineQueue()
         self.timer?.callback.cancel()
         self.timer = nil
-        self.publish()
+        self.publishLast()
     }
 }
 

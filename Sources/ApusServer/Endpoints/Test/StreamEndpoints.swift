@@ -98,8 +98,8 @@ struct OrderEndpoint: TestEndpoint {
     }
 }
 
-/// `/test/transfer?streams=S&bytes=B&datagrams=D`: sends B bytes on each of S unidirectional streams, and D datagrams of
-/// one byte. Each bidirectional stream of the client's is answered with the server's statistics as JSON.
+/// `/test/transfer?streams=S&bytes=B&datagrams=D`: sends B bytes on each of S unidirectional streams, and behind them
+/// D datagrams of one byte. Each bidirectional stream of the client's is answered with the server's statistics as JSON.
 struct TransferEndpoint: TestEndpoint {
     struct Parameters {
         var streams: Int
@@ -146,13 +146,13 @@ struct TransferEndpoint: TestEndpoint {
                     stream.outbound.finish()
                 }
             }
-            for _ in 0..<parameters.datagrams { try await session.datagrams.send(ByteBuffer(bytes: [0])) }
             let content = ByteBuffer(repeating: 0, count: parameters.bytes)
             for _ in 0..<parameters.streams {
                 let stream = try await session.openUnidirectionalStream()
                 try await stream.write(content)
                 stream.finish()
             }
+            for _ in 0..<parameters.datagrams { try await session.datagrams.send(ByteBuffer(bytes: [0])) }
         }
     }
 }
