@@ -25,13 +25,8 @@ struct MetricsPublisher {
         }
     }
 
-    private enum Instrument {
-        case counter(Counter)
-        case meter(Meter)
-    }
-
     private let factory: any MetricsFactory
-    private var published: [Series: (instrument: Instrument, value: Int)] = [:]
+    private var published: [Series: (value: Int, change: (Int) -> Void)] = [:]
 
     init(factory: any MetricsFactory) {
         self.factory = factory
@@ -39,24 +34,32 @@ struct MetricsPublisher {
 
     mutating func publish(_ samples: [Sample]) {
         for sample in samples {
-            let present = self.published[sample.series] ?? (self.makeInstrument(sample.series), 0)
-            let difference = sample.value - present.value
-            self.published[sample.series] = (present.instrument, sample.value)
-            switch present.instrument {
-            case .counter(let counter) where difference > 0: counter.increment(by: difference)
-            case .meter(let meter) where difference > 0: meter.increment(by: Double(difference))
-            case .meter(let meter) where difference < 0: meter.decrement(by: Double(-difference))
-            case .counter, .meter: break
-            }
+            var series = self.published[sample.series] ?? (0, self.makeInstrument(sample.series))
+            let difference = sample.value - series.value
+            if difference != 0 { series.change(difference) }
+            series.value = sample.value
+            self.published[sample.series] = series
         }
     }
 
-    private func makeInstrument(_ series: Series) -> Instrument {
+    /// What changes the series by a difference.
+    private func makeInstrument(_ series: Series) -> (Int) -> Void {
         switch series.metric.kind {
         case .counter:
-            .counter(Counter(label: series.metric.name, dimensions: series.dimensions, factory: self.factory))
+            let counter = Counter(label: series.metric.name, dimensions: series.dimensions, factory: self.factory)
+            return { difference in
+                // A counter only rises.
+                if difference > 0 { counter.increment(by: difference) }
+            }
         case .gauge:
-            .meter(Meter(label: series.metric.name, dimensions: series.dimensions, factory: self.factory))
+            let meter = Meter(label: series.metric.name, dimensions: series.dimensions, factory: self.factory)
+            return { difference in
+                if difference > 0 {
+                    meter.increment(by: Double(difference))
+                } else {
+                    meter.decrement(by: Double(-difference))
+                }
+            }
         }
     }
 }

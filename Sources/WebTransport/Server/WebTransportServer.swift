@@ -216,9 +216,9 @@ public final class WebTransportServer: Sendable {
     /// after the grace period is closed. `run` then returns; without sessions it does so at once.
     public func beginGracefulShutdown() {
         self.forEachEndpoint { $0.drainSessions() }
-        // A closure that runs once, on any of the loops.
-        let timeout = self.endpoints[0].eventLoop.scheduleTask(in: self.configuration.gracePeriod) {
-            self.closeSessions()
+        // On any of the loops. A server whose `run` was cancelled in the meantime is not kept until then.
+        let timeout = self.endpoints[0].eventLoop.scheduleTask(in: self.configuration.gracePeriod) { [weak self] in
+            self?.closeSessions()
         }
         self.context.sessions.beginDraining {
             timeout.cancel()
