@@ -1,3 +1,5 @@
+import NIOCore
+
 /// The URL of a session: `https`, `wss`, `http` or `ws`, an authority, a path and a query (RFC 3986 § 3).
 public struct SessionURL: Sendable, Hashable {
     /// In lower case.
@@ -65,6 +67,12 @@ public struct SessionURL: Sendable, Hashable {
             portText = authority[host.endIndex...]
         }
         guard !host.isEmpty else { throw Invalid("it has no host") }
+        guard host.utf8.allSatisfy(Self.isOfHost) else { throw Invalid("its host holds what no name or address does") }
+        if authority.hasPrefix("[") {
+            guard case .v6? = try? SocketAddress(ipAddress: String(host), port: 0) else {
+                throw Invalid("what its brackets hold is no IPv6 address")
+            }
+        }
         // RFC 3986 § 3.2.3: the port may be empty.
         if portText.isEmpty || portText == ":", let defaultPort { return (String(host), defaultPort) }
         let digits = portText.dropFirst()
@@ -72,6 +80,12 @@ public struct SessionURL: Sendable, Hashable {
             throw Invalid("its port is not a number from 1 to 65535")
         }
         return (String(host), Int(port))
+    }
+
+    /// What a registered name consists of, or an address between brackets (RFC 3986 § 3.2.2).
+    private static func isOfHost(_ byte: UInt8) -> Bool {
+        let isLetter = UInt8(ascii: "a")...UInt8(ascii: "z") ~= byte | 0x20
+        return isLetter || "0123456789-._~%!$&'()*+,;=:".utf8.contains(byte)
     }
 
     /// Whether the way to the server is encrypted.

@@ -60,24 +60,32 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Event loops, each with a thread and a UDP socket; the default is one a core.",
+            "Event loops, each with a thread and a UDP socket: 1 to 256; the default is one a core.",
             valueName: "n"
         )
     )
     var loops: Int?
 
-    @Option(help: ArgumentHelp("Sessions of each transport at one time; further ones are refused.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Sessions of each transport at one time, up to 1000000; further ones are refused.",
+            valueName: "n"
+        )
+    )
     var maxSessions = 10_000
 
     @Option(
         help: ArgumentHelp(
-            "WebTransport sessions that may share a QUIC connection, for clients that can; browsers cannot.",
+            """
+            WebTransport sessions that may share a QUIC connection, 1 to \(TransportOptions.mostSessionsPerConnection), \
+            for clients that can; browsers cannot.
+            """,
             valueName: "n"
         )
     )
     var sessionsPerConnection = 1
 
-    @Option(help: ArgumentHelp("The largest WebSocket message, in bytes.", valueName: "n"))
+    @Option(help: ArgumentHelp("The largest WebSocket message, 125 to 1073741824 bytes.", valueName: "n"))
     var maxMessageSize = 1 << 20
 
     @Flag(help: "Compress WebSocket messages for clients that offer it, as browsers do; comparisons suffer from it.")

@@ -43,6 +43,44 @@ struct IdlePacketTests {
         #expect(pair.serverConnection!.idlePacketCount - before < 30)
     }
 
+    @Test(
+        "A long transfer on a fast path that loses pays back what its losses owe",
+        arguments: [0.01, 0.1],
+        [true, false]
+    )
+    func lossyTransfer(loss: Double, isUpload: Bool) throws {
+        var transport = TransportConfiguration()
+        // It fills the path in spite of the losses: as many packets as can be are behind a lost one.
+        transport.congestionControl = .bbr
+        let pair = try Pair(transport: transport)
+        try #require(pair.run { $0.isEstablished })
+        let server = try #require(pair.serverConnection)
+        var fates = SeededGenerator(seed: 11)
+        pair.delay = .milliseconds(50)
+        pair.loses = { _ in Double.random(in: 0..<1, using: &fates) < loss }
+
+        let (sender, receiver) = isUpload ? (pair.clientConnection!, server) : (server, pair.clientConnection!)
+        let length = 16 << 20
+        let id = try sender.openStream(.unidirectional)
+        sender.write(ByteBuffer(repeating: 0, count: length), to: id, finish: true)
+        var seen = (events: 0, bytes: 0, progress: server.progress, idle: server.idlePacketCount)
+        var (debt, deepest) = (0, 0)
+        let isComplete = pair.run(for: .seconds(600)) { pair in
+            let events = isUpload ? pair.serverEvents : pair.clientEvents
+            for case .streamData(_, let data, _) in events[seen.events...] {
+                receiver.consumed(data.readableBytes, of: id)
+                seen.bytes += data.readableBytes
+            }
+            debt = max(0, debt + (server.idlePacketCount - seen.idle) - (server.progress - seen.progress))
+            deepest = max(deepest, debt)
+            (seen.events, seen.progress, seen.idle) = (events.count, server.progress, server.idlePacketCount)
+            return seen.bytes == length
+        }
+        #expect(isComplete)
+        // Of 20,000 that a peer may owe (AbuseGuard).
+        #expect(deepest < 2_000)
+    }
+
     @Test("A packet that somebody made up, or repeats, counts as nothing")
     func foreign() throws {
         let pair = try Self.makePair()

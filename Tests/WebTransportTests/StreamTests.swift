@@ -221,6 +221,34 @@ struct StreamTests {
         }
     }
 
+    @Test("Streams that this end stops, and its peer then resets, are not held against the peer")
+    func streamsThatAreStopped() async throws {
+        // More than a peer may give up of its own accord: 2,048 and 100 a second.
+        let rounds = 40
+        try await Loopback.withServer { session in
+            for await stream in session.incomingBidirectionalStreams {
+                stream.inbound.stop(code: 1)
+                stream.outbound.finish()
+            }
+        } _: { _, client in
+            try await client.withSession { session in
+                for _ in 0..<rounds {
+                    try await withThrowingDiscardingTaskGroup { group in
+                        for _ in 0..<100 {
+                            group.addTask {
+                                let stream = try await session.openBidirectionalStream()
+                                do {
+                                    while true { try await stream.outbound.write(ByteBuffer(string: "unwanted")) }
+                                } catch let error as WebTransportError where error.code == .streamStopped {}
+                            }
+                        }
+                    }
+                }
+                #expect(try await session.datagrams.send(ByteBuffer()) == .queued)
+            }
+        }
+    }
+
     @Test("A task that is cancelled before it waits for a datagram does not wait")
     func cancelledBeforeWait() async throws {
         try await Loopback.withServer(handler: Loopback.echo) { _, client in
