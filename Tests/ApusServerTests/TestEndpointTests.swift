@@ -326,7 +326,7 @@ struct TestEndpointTests {
             "record?token=a&write=2", "query", "query?token=a&streams=257", "count", "order?streams=0",
             "response?:status=199",
             "response?:status=600", "response?a%20b=1", "response?a=%0a", "export?context=abc", "export?context=xx",
-            "export?length=0", "export?length=8161", "transfer?bytes=16777217", "read-then-close?code=4294967296",
+            "export?length=0", "export?length=8161", "transfer?bytes=33554433", "read-then-close?code=4294967296",
             "close-connection?code=1", "protocol?chose=a", "datagram-lengths?a",
         ]
     )

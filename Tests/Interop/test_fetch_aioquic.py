@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from aioquic.asyncio import QuicConnectionProtocol, serve
-from aioquic.h3.connection import H3_ALPN, H3Connection
+from aioquic.h3.connection import H3_ALPN, ErrorCode, H3Connection
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.events import ConnectionTerminated, HandshakeCompleted, ProtocolNegotiated, QuicEvent
@@ -49,9 +50,12 @@ class Connection(QuicConnectionProtocol):
         for item in self.http.handle_event(event) if self.http else ():
             if isinstance(item, HeadersReceived):
                 self.requests.append(not self.is_handshake_complete)
-                self.http.send_headers(item.stream_id, [(b":status", b"200")])
-                self.http.send_data(item.stream_id, b"answer", end_stream=True)
+                self.answer(item.stream_id)
                 self.transmit()
+
+    def answer(self, stream: int) -> None:
+        self.http.send_headers(stream, [(b":status", b"200")])
+        self.http.send_data(stream, b"answer", end_stream=True)
 
 
 class Listener:
@@ -141,5 +145,38 @@ def test_a_server_that_has_forgotten_the_ticket_is_asked_again(apus: Path) -> No
             code, lines = await fetch(apus, listener)
         assert (code, lines) == (0, [line("a full handshake")] * 2)
         assert [connection.requests for connection in listener.connections] == [[False], [False]]
+
+    asyncio.run(main())
+
+
+def given_up(connection: Connection, stream: int) -> None:
+    connection.http.send_headers(stream, [(b":status", b"200")])
+    connection.http.send_data(stream, b"half an ans", end_stream=False)
+    connection._quic.reset_stream(stream, ErrorCode.H3_INTERNAL_ERROR)
+
+
+def without_a_header_section(connection: Connection, stream: int) -> None:
+    connection._quic.send_stream_data(stream, b"", end_stream=True)
+
+
+def shorter_than_it_says(connection: Connection, stream: int) -> None:
+    connection.http.send_headers(stream, [(b":status", b"200"), (b"content-length", b"7")])
+    connection.http.send_data(stream, b"answer", end_stream=True)
+
+
+def with_the_connection(connection: Connection, stream: int) -> None:
+    connection.http.send_headers(stream, [(b":status", b"200")])
+    connection.close(ErrorCode.H3_INTERNAL_ERROR)
+
+
+@pytest.mark.parametrize("answer", [given_up, without_a_header_section, shorter_than_it_says, with_the_connection])
+def test_an_answer_that_does_not_come_whole_is_an_error(apus: Path, answer: Callable[[Connection, int], None]) -> None:
+    """RFC 9114 § 4.1.1, § 4.1.2: and nobody waits for the rest."""
+
+    async def main() -> None:
+        async with listening() as listener:
+            listener.part.answer = answer
+            code, lines = await fetch(apus, listener, "--times", "1")
+            assert code != 0 and lines == []
 
     asyncio.run(main())

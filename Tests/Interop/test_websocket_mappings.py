@@ -347,6 +347,34 @@ def test_a_client_that_does_not_read_is_held_up_over_http3(own_server: Server) -
     asyncio.run(main())
 
 
+def test_streams_that_hold_no_more_make_room_for_a_session_that_waits(own_server: Server) -> None:
+    """What the streams of a connection hold together is bounded. Who could write, but for others, is told when they end."""
+
+    async def main() -> None:
+        async with http3_client.client(own_server, max_stream_data=64 << 10) as client:
+            quic = client._quic
+            renew, renewed = quic._write_stream_limits, set()
+
+            def renew_some(builder: object, space: object, stream: object) -> None:
+                if stream.stream_id in renewed:
+                    renew(builder, space, stream)
+
+            quic._write_stream_limits = renew_some
+            # A handler writes more at once than the streams of a connection hold together, which is 16 MiB.
+            others = await client.session(f"/test/transfer?streams=1&bytes={32 << 20}")
+            await client.until(lambda: any(len(data) > 32 << 10 for data in client.streams.values()))
+            tunnel = Http3Tunnel(client)
+            await tunnel.open(f"/source?bytes={4 << 20}", {"Sec-WebSocket-Version": "13"})
+            renewed.add(tunnel.number)
+            client.transmit()
+            assert await quiet(lambda: len(tunnel.received())) < 3 << 20, "there is no room for more"
+            client.reset(others, 0x10C)
+            client.stop(others, 0x10C)
+            await tunnel.until(lambda: len(tunnel.received()) > 4 << 20)
+
+    asyncio.run(main())
+
+
 # MARK: The end of the server
 
 @every_extended

@@ -131,7 +131,7 @@ struct TransferEndpoint: TestEndpoint {
         try query.allow("streams", "bytes", "datagrams")
         return Parameters(
             streams: try query.integer("streams", in: 0...1000, default: 0),
-            bytes: try query.integer("bytes", in: 0...1 << 24, default: 1024),
+            bytes: try query.integer("bytes", in: 0...1 << 25, default: 1024),
             datagrams: try query.integer("datagrams", in: 0...1000, default: 0)
         )
     }
