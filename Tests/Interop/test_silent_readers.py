@@ -31,7 +31,7 @@ def test_answers_that_are_not_read(own_server: Server) -> None:
 
         def step() -> None:
             for _ in range(100):
-                peer.quic.send_stream_data(peer.new_stream(), headers(get("/lab/app.js")), True)
+                peer.quic.send_stream_data(peer.new_stream(), headers(get("/lab/main.js")), True)
             peer.transmit()
 
         outcome = flood(own_server, peer, step, steps=10)
