@@ -67,7 +67,7 @@ public struct SessionURL: Sendable, Hashable {
             portText = authority[host.endIndex...]
         }
         guard !host.isEmpty else { throw Invalid("it has no host") }
-        guard host.utf8.allSatisfy(Self.isOfHost) else { throw Invalid("its host holds what no name or address does") }
+        guard host.utf8.allSatisfy(Self.isOfHost) else { throw Invalid("its host holds a character that no host has") }
         if authority.hasPrefix("[") {
             guard case .v6? = try? SocketAddress(ipAddress: String(host), port: 0) else {
                 throw Invalid("what its brackets hold is no IPv6 address")

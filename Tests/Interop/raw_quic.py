@@ -242,6 +242,9 @@ class Peer:
         self.transmit()
         while not condition():
             now = time.monotonic()
+            # Also when packets or timers come without end.
+            if now >= deadline:
+                return False
             timer = self.quic.get_timer()
             # Half a second, to notice within it that the server has died.
             wait = max(0.0, min(deadline, now + 0.5, timer if timer is not None else deadline) - now)
@@ -250,7 +253,7 @@ class Peer:
             elif timer is not None and time.monotonic() >= timer:
                 self.quic.handle_timer(now=time.monotonic())
                 self._dispatch()
-            elif time.monotonic() >= deadline or not self._server.is_running:
+            elif not self._server.is_running:
                 return False
             self.transmit()
         return True

@@ -149,6 +149,9 @@ def test_a_server_that_has_forgotten_the_ticket_is_asked_again(apus: Path) -> No
     asyncio.run(main())
 
 
+EX_UNAVAILABLE = 69
+
+
 def given_up(connection: Connection, stream: int) -> None:
     connection.http.send_headers(stream, [(b":status", b"200")])
     connection.http.send_data(stream, b"half an ans", end_stream=False)
@@ -176,7 +179,10 @@ def test_an_answer_that_does_not_come_whole_is_an_error(apus: Path, answer: Call
     async def main() -> None:
         async with listening() as listener:
             listener.part.answer = answer
-            code, lines = await fetch(apus, listener, "--times", "1")
-            assert code != 0 and lines == []
+            # Long before the connection's idle timeout.
+            async with asyncio.timeout(TIMEOUT):
+                code, lines = await fetch(apus, listener, "--times", "1")
+            assert (code, lines) == (EX_UNAVAILABLE, [])
+            assert [connection.requests for connection in listener.connections] == [[False]], "it was asked for"
 
     asyncio.run(main())

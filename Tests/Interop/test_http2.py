@@ -194,10 +194,10 @@ FLOODS = [
         frame(HEADERS, 4, 1, b"\x83\x87\x84\x41\x09localhost") + frame(0, 0, 1) * 20_000,
         ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2019-9518: empty data"),
     pytest.param(
-        frame(HEADERS, 5, 1, GET + b"\x00\x01x\x7f\x81\xff\x07" + b"y" * 16_000) * 1, None, id="RFC 7541 5.2: a field cut short"),
+        frame(HEADERS, 5, 1, GET + b"\x00\x01x\x7f\x81\xff\x07" + b"y" * 16_000) * 1, ErrorCodes.COMPRESSION_ERROR, id="RFC 7541 5.2: a field cut short"),
     pytest.param(
         frame(HEADERS, 0, 1, b"\x00\x01x\x7f\x81\xff\x0f" + b"y" * 16_000) + frame(CONTINUATION, 0, 1, b"y" * 16_000) * 100,
-        None, id="RFC 9113 10.5.1: a header section without end"),
+        ErrorCodes.PROTOCOL_ERROR, id="RFC 9113 10.5.1: a header section without end"),
     pytest.param(frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff") * 2, ErrorCodes.FLOW_CONTROL_ERROR,
         id="RFC 9113 6.9.1: a window that is too large"),
     pytest.param(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", ErrorCodes.PROTOCOL_ERROR, id="RFC 9113 3.4: no preface"),
@@ -234,17 +234,18 @@ async def goaway(server: Server, sent: bytes) -> int | None:
 
 
 @pytest.mark.parametrize(("sent", "code"), FLOODS)
-def test_what_concerns_a_whole_connection_ends_it_and_no_other(own_server: Server, sent: bytes, code: int | None) -> None:
+def test_what_concerns_a_whole_connection_ends_it_and_no_other(own_server: Server, sent: bytes, code: int) -> None:
     """A second client is served all the while, and the memory is returned."""
     async def main() -> None:
         async with client(own_server) as other:
             await other.request("GET", "/healthz")
             before = resident(own_server)
+            codes = set()
             for _ in range(3):
-                came = await goaway(own_server, sent)
-                # A reset of the kernel's may overtake it.
-                assert came is None or code is None or came == code
+                codes.add(await goaway(own_server, sent))
                 assert (await other.request("GET", "/healthz")).body == b"ok"
+            # A reset of the kernel's may overtake one of them.
+            assert codes - {None} == {code}
             assert resident(own_server) - before < 16 << 10
 
     asyncio.run(main())

@@ -18,7 +18,6 @@ from websocket_peer import (
 )
 
 EXTENDED = ["HTTP/2", "HTTP/3"]
-CANCEL = {"HTTP/2": "reset 0x8", "HTTP/3": "reset 0x10c"}
 
 every_mapping = pytest.mark.parametrize("mapping", MAPPINGS)
 every_extended = pytest.mark.parametrize("mapping", EXTENDED)

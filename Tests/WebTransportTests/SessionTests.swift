@@ -1,7 +1,9 @@
 import Credentials
 import HTTPSemantics
 import HTTPTypes
+import NIOConcurrencyHelpers
 import NIOCore
+import NIOPosix
 import Testing
 import WebTransport
 
@@ -262,6 +264,24 @@ struct SessionTests {
                 try await session.draining
             }
         }
+    }
+
+    @Test("A server that has ended is let go, and not kept for its grace period by a second request to shut down")
+    func shutdownTwice() async throws {
+        struct Weak { weak var server: WebTransportServer? }
+        let kept = NIOLockedValueBox(Weak())
+        try await Loopback.withServer(configure: { $0.gracePeriod = .hours(1) }) { session in
+            _ = try await session.closed
+        } _: { server, _ in
+            kept.withLockedValue { $0.server = server }
+            // The first time of two.
+            server.beginGracefulShutdown()
+        }
+        // Turns of the loops, which may be about to let go.
+        for _ in 0..<100 where kept.withLockedValue({ $0.server != nil }) {
+            for loop in Loopback.group.makeIterator() { try await loop.submit {}.get() }
+        }
+        #expect(kept.withLockedValue { $0.server == nil })
     }
 
     @Test("A graceful shutdown asks sessions to finish, then closes them")

@@ -51,13 +51,16 @@ final class SessionRegister: Sendable {
 
     /// Stops reservations.
     /// - Parameter whenEmpty: called once, when no session is left, on the thread that ended the last one.
-    func beginDraining(whenEmpty: @escaping @Sendable () -> Void) {
-        let whenEmpty: (@Sendable () -> Void)? = self.state.withLockedValue { state in
-            guard case .open = state.phase else { return nil }
+    /// - Returns: false when they had been stopped before; nothing changes then, and `whenEmpty` is not called.
+    @discardableResult
+    func beginDraining(whenEmpty: @escaping @Sendable () -> Void) -> Bool {
+        let (hasBegun, notice) = self.state.withLockedValue { state -> (Bool, (@Sendable () -> Void)?) in
+            guard case .open = state.phase else { return (false, nil) }
             state.phase = .draining(whenEmpty: whenEmpty)
-            return Self.takeNotice(&state)
+            return (true, Self.takeNotice(&state))
         }
-        whenEmpty?()
+        notice?()
+        return hasBegun
     }
 
     private static func takeNotice(_ state: inout State) -> (@Sendable () -> Void)? {

@@ -213,17 +213,19 @@ public final class WebTransportServer: Sendable {
     }
 
     /// Begins to shut down in order: sessions are asked to finish (WT_DRAIN_SESSION), no new ones are accepted, and what is left
-    /// after the grace period is closed. `run` then returns; without sessions it does so at once.
+    /// after the grace period is closed. `run` then returns; without sessions it does so at once. A second call has no effect.
     public func beginGracefulShutdown() {
-        self.forEachEndpoint { $0.drainSessions() }
-        // On any of the loops. A server whose `run` was cancelled in the meantime is not kept until then.
-        let timeout = self.endpoints[0].eventLoop.scheduleTask(in: self.configuration.gracePeriod) { [weak self] in
-            self?.closeSessions()
+        // A closure that runs once, on any of the loops.
+        let timeout = self.endpoints[0].eventLoop.scheduleTask(in: self.configuration.gracePeriod) {
+            self.closeSessions()
         }
-        self.context.sessions.beginDraining {
+        let hasBegun = self.context.sessions.beginDraining {
             timeout.cancel()
             self.closeSessions()
         }
+        // The first call's is cancelled by the end of the last session, this one by nothing.
+        guard hasBegun else { return timeout.cancel() }
+        self.forEachEndpoint { $0.drainSessions() }
     }
 
     /// Closes what is left, and lets `run` come to its end.
