@@ -64,7 +64,11 @@ public struct ApusServer: Service {
         eventLoopGroup: any EventLoopGroup,
         logger: Logger
     ) async throws -> ApusServer {
-        let site = Site(lab: try LabPage(), identities: identities)
+        let site = Site(
+            lab: try LabPage(),
+            identities: identities,
+            includesTestEndpoints: configuration.testEndpoints
+        )
         let routes = SessionRoutes(includesTestEndpoints: configuration.testEndpoints)
         var attempt = 1
         while true {

@@ -9,12 +9,14 @@ import Synchronization
 final class Site: Sendable {
     private let lab: LabPage
     private let identities: IdentityStore
+    private let body: BodyResource?
     /// Known when all listeners are open.
     private let ports = Mutex<(quic: Int, http: Int)>((0, 0))
 
-    init(lab: LabPage, identities: IdentityStore) {
+    init(lab: LabPage, identities: IdentityStore, includesTestEndpoints: Bool) {
         self.lab = lab
         self.identities = identities
+        self.body = includesTestEndpoints ? BodyResource() : nil
     }
 
     func listening(port: Int, httpPort: Int) {
@@ -22,16 +24,20 @@ final class Site: Sendable {
     }
 
     func response(to request: HTTPRequest) -> ResourceResponse {
-        let path = Query.split(request.path ?? "/").path
+        let (path, query) = Query.split(request.path ?? "/")
         switch path {
         case "/healthz":
             return .text(.ok, "ok")
         case "/api/certificate":
             return self.certificates
+        case "/test/body":
+            return self.body?.response(query) ?? Self.nothing
         default:
-            return self.lab.response(for: path) ?? .text(.notFound, "There is nothing at this path.\n")
+            return self.lab.response(for: path) ?? Self.nothing
         }
     }
+
+    private static let nothing = ResourceResponse.text(.notFound, "There is nothing at this path.\n")
 
     /// The hashes for `serverCertificateHashes`, the current one first.
     private var certificates: ResourceResponse {

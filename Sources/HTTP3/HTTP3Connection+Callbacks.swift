@@ -108,7 +108,7 @@ extension HTTP3Connection {
             flags.pointee |= UInt32(NGHTTP3_DATA_FLAG_EOF)
             return 0
         }
-        guard let chunk = body.lend() else {
+        guard let chunk = body.lend(atMost: self.chunkSize) else {
             guard body.isFinished else { return nghttp3_ssize(NGHTTP3_ERR_WOULDBLOCK) }
             flags.pointee |= UInt32(NGHTTP3_DATA_FLAG_EOF)
             return 0

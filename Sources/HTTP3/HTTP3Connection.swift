@@ -35,8 +35,14 @@ package final class HTTP3Connection {
 
     let isServer: Bool
 
-    /// Bytes of output in one piece. A stream's output beyond the transport's watermark waits in `OutgoingBody`.
+    /// Parts of output that become one piece. A stream's output beyond the transport's watermark waits in `OutgoingBody`.
     private static let maxVectors = 16
+    /// Bytes of a body that the library is lent at a time, which become a DATA frame. Buffers have a power of two: this
+    /// leaves room for the frame's header and for most responses' fields.
+    private static let maxChunk = (64 << 10) - 512
+    /// Of smaller ones the library asks for several (NGHTTP3_MIN_UNSENT_BYTES).
+    private static let minChunk = (8 << 10) - 512
+    var chunkSize = HTTP3Connection.maxChunk
 
     /// - Parameters:
     ///   - additionalSettings: what the first SETTINGS frame says beside the library's own settings.
@@ -204,7 +210,11 @@ package final class HTTP3Connection {
     package var isSendingMessages: Bool { !self.bodies.isEmpty }
 
     /// The next bytes to send, or nil when there are none. The receiver keeps them until they are acknowledged.
-    package func nextOutput() throws(HTTP3Error) -> (streamID: Int64, bytes: ByteBuffer, isFinal: Bool)? {
+    /// - Parameter inSmallPieces: whether the receiver has so much that it wants little of each stream: less than 8 KiB of a body.
+    package func nextOutput(
+        inSmallPieces: Bool = false
+    ) throws(HTTP3Error) -> (streamID: Int64, bytes: ByteBuffer, isFinal: Bool)? {
+        self.chunkSize = inSmallPieces ? Self.minChunk : Self.maxChunk
         var streamID: Int64 = -1
         var isFinal: Int32 = 0
         var bytes = ByteBuffer()
@@ -273,8 +283,12 @@ final class OutgoingBody {
     }
 
     /// The next chunk, which stays in place until it is released.
-    func lend() -> ByteBuffer? {
-        guard let chunk = self.waiting.popFirst() else { return nil }
+    func lend(atMost count: Int) -> ByteBuffer? {
+        guard var chunk = self.waiting.popFirst() else { return nil }
+        if let part = chunk.readSlice(length: count) {
+            if chunk.readableBytes > 0 { self.waiting.prepend(chunk) }
+            chunk = part
+        }
         self.waitingByteCount -= chunk.readableBytes
         self.lent.append(chunk)
         return chunk

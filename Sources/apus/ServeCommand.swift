@@ -23,8 +23,8 @@ struct ServeCommand: AsyncParsableCommand {
             Endpoints, for WebTransport and WebSocket alike: /echo, /sink, /source?bytes=N, /close?code=N&reason=R.
             With --test-endpoints also, for WebTransport: /test/request, /test/response, /test/protocol, /test/export, \
             /test/datagram-lengths, /test/streams, /test/reset, /test/stop, /test/order, /test/transfer, \
-            /test/read-then-close, /test/close-connection, /test/drain, /test/record, /test/query, /test/count; the \
-            README says what they do.
+            /test/read-then-close, /test/close-connection, /test/drain, /test/record, /test/query, /test/count, and for GET \
+            /test/body; the README says what they do.
             SIGTERM or Ctrl-C asks sessions to finish, closes them, and ends.
 
               apus serve

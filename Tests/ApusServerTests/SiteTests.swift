@@ -72,6 +72,27 @@ struct SiteTests {
         }
     }
 
+    @Test("/test/body is as long as it is asked to be, and not there unless asked for", arguments: Way.allCases)
+    func body(way: Way) async throws {
+        try await TestServer.run {
+            $0.testEndpoints = true
+        } _: { test in
+            for count in [0, 1, 100_000] {
+                let response = try await test.request("/test/body?bytes=\(count)", over: way)
+                #expect(response.status == "200")
+                #expect(response.body.utf8.count == count)
+            }
+            for query in ["bytes=-1", "bytes=1048577", "bytes=x", "size=1"] {
+                let response = try await test.request("/test/body?\(query)", over: way)
+                #expect(response.status == "400")
+            }
+        }
+        try await TestServer.run { test in
+            let response = try await test.request("/test/body", over: way)
+            #expect(response.status == "404")
+        }
+    }
+
     @Test("HEAD is GET without the body (RFC 9110 § 9.3.2)", arguments: ["/", "/healthz", "/nothing"], Way.allCases)
     func head(path: String, way: Way) async throws {
         try await TestServer.run { test in

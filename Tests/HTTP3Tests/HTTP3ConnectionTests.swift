@@ -198,6 +198,31 @@ struct HTTP3ConnectionTests {
         #expect(pair.clientEvents.ended(0))
     }
 
+    @Test("A body comes out in pieces, which are small when the transport wants little of each stream")
+    func pieces() throws {
+        let pair = try HTTP3Pair()
+        try pair.client.submit(Self.get("/"), on: 0, isFinal: true)
+        try pair.run()
+        try pair.server.submit(HTTPResponse(status: .ok), on: 0, isFinal: false)
+        let body = ByteBuffer(bytes: (0..<200_000).map { UInt8(truncatingIfNeeded: $0 / 7) })
+        pair.server.send(body, on: 0, isFinal: true)
+
+        var whole = ByteBuffer()
+        var isFinal = false
+        for (isSmall, limit) in [(true, 8 << 10), (false, 64 << 10), (true, 8 << 10)] {
+            let output = try #require(try pair.server.nextOutput(inSmallPieces: isSmall))
+            #expect((limit / 2...limit).contains(output.bytes.readableBytes))
+            whole.writeImmutableBuffer(output.bytes)
+        }
+        while let output = try pair.server.nextOutput() {
+            whole.writeImmutableBuffer(output.bytes)
+            isFinal = output.isFinal
+        }
+        #expect(isFinal)
+        try pair.deliver(whole, on: 0, isFinal: true, toServer: false)
+        #expect(pair.clientEvents.data(of: 0) == body)
+    }
+
     @Test("A mebibyte arrives in order though its stream is blocked again and again", arguments: [1000, Int.max])
     func blocking(chunkSize: Int) throws {
         let pair = try HTTP3Pair(chunkSize: chunkSize)

@@ -12,10 +12,12 @@ from raw_http3 import HTTP3Peer, get, headers, http_datagram, wt_header
 from raw_quic import varint
 from server import Server, resident
 
-INITIAL_MAX_DATA = 0x04
+INITIAL_MAX_DATA, INITIAL_MAX_STREAM_DATA_BIDI_LOCAL = 0x04, 0x05
 # In kB. Of the streams of one connection 16 MiB may wait for acknowledgement and 8 MiB to be read, in buffers of a packet's
 # payload each, which take up to twice as much: a power of two.
 STREAMS = 52_000
+# In kB. Of a connection's answers 8 MiB may wait, and 8 KiB of each further one.
+ANSWERS = 25_000
 # In kB: a WebSocket's part of it.
 BOUND = 40_000
 
@@ -41,18 +43,35 @@ def push(peer: HTTP3Peer) -> None:
 
 
 def test_answers_that_are_not_read(own_server: Server) -> None:
-    """RFC 9000 § 4.1: a thousand requests for a page, by a client that gives no credit for its bytes."""
+    """RFC 9000 § 4.1: a thousand requests for a mebibyte, by a client that gives no credit for its bytes."""
     with Deaf(own_server) as peer:
 
         def step() -> None:
             for _ in range(100):
-                peer.quic.send_stream_data(peer.new_stream(), headers(get("/lab/session-view.js")), True)
+                peer.quic.send_stream_data(peer.new_stream(), headers(get("/test/body")), True)
             peer.transmit()
 
         outcome = flood(own_server, peer, step, steps=10)
     assert outcome.closed is None
-    # They have 12 MB, of which 8 MiB may wait, and a thousand requests.
-    assert outcome.growth < 15_500
+    assert outcome.growth < ANSWERS
+
+
+def test_an_answer_behind_many_that_are_not_read(own_server: Server) -> None:
+    """RFC 9000 § 2.2: streams of a connection are apart, also when more is left unread than the server keeps for it."""
+    parameters = {INITIAL_MAX_STREAM_DATA_BIDI_LOCAL: varint(500)}
+    with HTTP3Peer(own_server, parameters=parameters) as peer:
+        peer.quic._write_stream_limits = lambda *_, **__: None
+
+        def step() -> None:
+            unread = [peer.request(headers(get("/test/body"))) for _ in range(100)]
+            wanted = peer.request(headers(get("/healthz")))
+            assert peer.answer(wanted) == 200
+            assert peer.until(lambda: peer.streams[wanted].is_finished)
+            assert not any(peer.streams[stream].is_finished for stream in unread)
+
+        outcome = flood(own_server, peer, step, steps=10)
+    assert outcome.closed is None
+    assert outcome.growth < ANSWERS
 
 
 def test_streams_that_are_not_read(own_server: Server) -> None:

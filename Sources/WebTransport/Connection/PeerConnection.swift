@@ -52,6 +52,8 @@ final class PeerConnection {
     var outputStreams: Set<StreamID> = []
     /// Those of them whose output waits for acknowledgements.
     var blockedOutput: Set<Int64> = []
+    /// Whether they held as much as they may together when they were last written to.
+    private var isOutputFull = false
     /// Whoever waits until no session is ending and no response is under way.
     var settledPromises: [EventLoopPromise<Void>] = []
     /// Whether a server still waits for the end of the handshake: until then nothing proves that what arrives is new
@@ -94,7 +96,8 @@ final class PeerConnection {
     static let highWatermark = 1 << 20
     static let lowWatermark = 1 << 19
     /// Bytes of HTTP/3's own streams that may wait for acknowledgement: a thousand requests for large resources by a
-    /// client that reads none must not cost a thousand copies.
+    /// client that reads none must not cost a thousand copies. Beyond that a stream has one small piece at a time under
+    /// way: answers that a client leaves unread must not stop those that it waits for.
     private static let maxHeldOutput = 8 << 20
     /// Bytes of a connection that may wait for acknowledgement before every writer is suspended: a thousand streams of a
     /// client that acknowledges nothing must not cost a thousand times the watermark of one.
@@ -340,12 +343,14 @@ final class PeerConnection {
         guard let http3 = self.http3, self.quic.isOpen else { return }
         do throws(HTTP3Error) {
             var held = self.heldOutput
-            while held < Self.maxHeldOutput, let output = try http3.nextOutput() {
+            self.isOutputFull = held >= Self.maxHeldOutput
+            while let output = try http3.nextOutput(inSmallPieces: self.isOutputFull) {
                 let id = StreamID(rawValue: output.streamID)
                 held += output.bytes.readableBytes
                 self.outputStreams.insert(id)
                 self.quic.write(output.bytes, to: id, finish: output.isFinal)
-                if self.quic.unacknowledgedByteCount(of: id) > Self.highWatermark {
+                self.isOutputFull = held >= Self.maxHeldOutput
+                if self.quic.unacknowledgedByteCount(of: id) > (self.isOutputFull ? 0 : Self.highWatermark) {
                     http3.block(output.streamID)
                     self.blockedOutput.insert(output.streamID)
                 }
@@ -387,7 +392,9 @@ final class PeerConnection {
         }
         if let stream = self.sendStreams[id] {
             stream.acknowledged(heldByteCount: held)
-        } else if held < Self.lowWatermark, self.blockedOutput.remove(id.rawValue) != nil {
+        } else if self.isOutputFull ? held == 0 : held < Self.lowWatermark,
+            self.blockedOutput.remove(id.rawValue) != nil
+        {
             self.http3?.unblock(id.rawValue)
         }
         self.tunnels[id.rawValue]?.roomReturned()
