@@ -94,6 +94,7 @@ let package = Package(
         .systemLibrary(name: "CGnuTLS", providers: [.apt(["libgnutls28-dev"])]),
         .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "CUDPSocket"),
+        .target(name: "CNetworkEmulation"),
 
         // Floor 1: no sockets, no clock.
         library(
@@ -145,11 +146,22 @@ let package = Package(
         ),
 
         // Floor 4: the command and its benchmark.
+        .target(name: "NetworkModel", dependencies: [deque], path: "Benchmarks/NetworkModel", swiftSettings: settings),
+        .target(
+            name: "NetworkEmulation",
+            dependencies: [
+                "CNetworkEmulation", "NetworkModel", .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
+            ],
+            path: "Benchmarks/NetworkEmulation",
+            swiftSettings: settings
+        ),
         .target(
             name: "TransportBenchmark",
             dependencies: [
-                "CGnuTLS", "CNgtcp2", "CNghttp3", "Credentials", "HTTPSemantics", "LoopConcurrency", "WebTransport",
-                "WebSocket", nioCore, nioPosix, httpTypes, logging,
+                "CGnuTLS", "CNetworkEmulation", "CNgtcp2", "CNghttp3", "Credentials", "HTTPSemantics",
+                "LoopConcurrency", "NetworkEmulation", "NetworkModel", "WebTransport", "WebSocket", nioCore, nioPosix,
+                httpTypes, logging,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
             ],
             path: "Benchmarks/TransportBenchmark",
@@ -158,8 +170,8 @@ let package = Package(
         .executableTarget(
             name: "apus",
             dependencies: [
-                "ApusServer", "TransportBenchmark", "Credentials", "HTTPSemantics", "LoopConcurrency", "WebTransport",
-                "WebSocket", nioCore, nioPosix, httpTypes, logging,
+                "ApusServer", "TransportBenchmark", "NetworkEmulation", "NetworkModel", "Credentials",
+                "HTTPSemantics", "LoopConcurrency", "WebTransport", "WebSocket", nioCore, nioPosix, httpTypes, logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -208,6 +220,8 @@ let package = Package(
                 httpTypes, logging, .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]
         ),
+        tests("NetworkModelTests", ["NetworkModel"]),
+        tests("NetworkEmulationTests", ["CNetworkEmulation", "NetworkEmulation", "NetworkModel"]),
         tests("TLSTests", ["TLS", "Credentials", nioCore, .product(name: "NIOEmbedded", package: "swift-nio")]),
     ] + fuzzing
 )
