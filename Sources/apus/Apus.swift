@@ -13,6 +13,7 @@ struct Apus: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             ServeCommand.self, CertificateCommand.self, BenchCommand.self, ConnectCommand.self, InteropCommand.self,
+            EmulateCommand.self,
         ]
     )
 }

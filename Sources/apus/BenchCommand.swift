@@ -4,6 +4,8 @@ import Foundation
 import HTTPSemantics
 import NIOCore
 import NIOPosix
+import NetworkEmulation
+import NetworkModel
 import TransportBenchmark
 
 /// `apus bench`
@@ -23,7 +25,13 @@ struct BenchCommand: AsyncParsableCommand {
             the bytes of each bidirectional stream come back on it and it ends when the client's half does, datagrams \
             and binary messages come back as they are. Without a path it is /echo.
 
+            With --network client and server run in two network namespaces, and a third process carries each packet between \
+            them with the delay, loss and bandwidth of that network. It needs no privileges. Named networks: \
+            \(Network.named.map(\.name).joined(separator: ", ")); the README describes the file. A round trip takes twice \
+            the delay: ask for fewer messages on far networks.
+
               apus bench
+              apus bench --network 4g --messages 500 --handshakes 20
               apus bench --connections 8 --size 1000 --json comparison.json
               apus bench --transports wt-datagram,ws --messages 100000
               apus bench --target https://localhost:4433 --hash 5f2c…
@@ -60,12 +68,15 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Sessions to open for the time to a usable one; 0 leaves that out.", valueName: "n"))
     var handshakes = BenchmarkSettings().handshakes
 
+    @OptionGroup var emulation: NetworkOptions
+
     @OptionGroup var trust: TrustOptions
 
     @Option(help: ArgumentHelp("Write everything, with the raw histograms, as JSON.", valueName: "file"))
     var json: String?
 
     func validate() throws {
+        try self.emulation.validate(target: self.target)
         guard self.target != nil || (self.trust.hash.isEmpty && !self.trust.insecure) else {
             throw ValidationError("--hash and --insecure are for a --target; the command's own server needs neither.")
         }
@@ -81,6 +92,8 @@ struct BenchCommand: AsyncParsableCommand {
             try await self.compare()
         } catch let error as BenchmarkError {
             throw CommandFailure.report(error.message, error.code.exitCode)
+        } catch let error as NetworkError {
+            throw CommandFailure.report(error.message, error.code.exitCode)
         } catch let error as Interrupted {
             throw CommandFailure.report("interrupted; nothing was written", Interruption.exitCode(error.signal))
         } catch {
@@ -90,12 +103,16 @@ struct BenchCommand: AsyncParsableCommand {
 
     private func compare() async throws {
         let settings = try self.settings()
+        let request = try self.emulation.request()
         let file = try self.json.map { try OutputFile(path: $0) }
         defer { file?.discard() }
         let progress = StandardErrorProgress()
         let record: BenchmarkRecord
         do {
-            record = try await Interruption().cancelling { try await self.measure(settings, progress) }
+            record = try await Interruption().cancelling {
+                if let request { return try await EmulatedComparison(request).run(progress) }
+                return try await self.measure(settings, progress)
+            }
             progress.finish()
         } catch {
             progress.finish()
@@ -117,9 +134,7 @@ struct BenchCommand: AsyncParsableCommand {
             return try await Self.measure(target, settings, progress)
         }
         progress.update("Starting a server", 0, of: 1)
-        // The link is resolved here, for the message of an error.
-        let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        return try await ServerProcess.withServer(executable: executable) { server in
+        return try await ServerProcess.withServer(executable: Self.executable()) { server in
             guard let url = SessionURL("https://\(server.authority)") else {
                 preconditionFailure("an address and a port make a URL: \(server.authority)")
             }
@@ -158,6 +173,11 @@ struct BenchCommand: AsyncParsableCommand {
             machine: .current(),
             date: Date()
         )
+    }
+
+    /// This program. The link is resolved, for the message of an error.
+    static func executable() throws -> String {
+        try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     }
 
     private func settings() throws(BenchmarkError) -> BenchmarkSettings {

@@ -94,10 +94,10 @@ struct ReportTests {
     func readyLine() {
         let hash = String(repeating: "ab", count: 32)
         let line = #"{"ready":true,"port":4433,"httpPort":8080,"certificateSHA256":"\#(hash)","urls":[]}"#
-        #expect(ServerProcess(readyLine: line)?.authority == "127.0.0.1:4433")
-        #expect(ServerProcess(readyLine: line)?.fingerprint.hexadecimal == hash)
-        #expect(ServerProcess(readyLine: "hello") == nil)
-        #expect(ServerProcess(readyLine: line.replacing("true", with: "false")) == nil)
+        #expect(ServerProcess(readyLine: line, host: "127.0.0.1")?.authority == "127.0.0.1:4433")
+        #expect(ServerProcess(readyLine: line, host: "127.0.0.1")?.fingerprint.hexadecimal == hash)
+        #expect(ServerProcess(readyLine: "hello", host: "127.0.0.1") == nil)
+        #expect(ServerProcess(readyLine: line.replacing("true", with: "false"), host: "127.0.0.1") == nil)
     }
 
     private static func summary(_ median: UInt64) -> Summary {

@@ -15,6 +15,8 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
     public var versions: BenchmarkVersions
     public var machine: MachineFacts
     public var settings: Settings
+    /// The emulated network; nil when there was none.
+    public var network: NetworkRecord?
     /// Times to a usable session.
     public var handshakes: [Measured<SessionFamily>]
     public var roundTrips: [Measured<TransportKind>]

@@ -7,7 +7,7 @@ public struct BenchmarkReport: Sendable {
     }
 
     public var text: String {
-        (self.heading + self.handshakes + self.roundTrips).joined(separator: "\n") + "\n"
+        (self.heading + self.handshakes + self.roundTrips + self.network).joined(separator: "\n") + "\n"
     }
 
     private var heading: [String] {
@@ -57,6 +57,8 @@ public struct BenchmarkReport: Sendable {
         }
         return lines
     }
+
+    private var network: [String] { self.record.network.map(NetworkReport.lines) ?? [] }
 
     private static func table(_ rows: [(String, Summary)]) -> [String] {
         let reference = rows.first { $0.0 == TransportKind.webSocket.rawValue }?.1

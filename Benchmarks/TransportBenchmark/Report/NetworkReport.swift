@@ -1,0 +1,86 @@
+import NetworkEmulation
+import NetworkModel
+
+/// An emulated network as text: what was configured beside what was observed, and how precise the emulator was.
+enum NetworkReport {
+    static func lines(_ record: NetworkRecord) -> [String] {
+        [
+            "",
+            "Network \(record.network.name), emulated, seed \(record.seed): all IPv4 packets of all transports, from the",
+            "start of the server to the end of the client. Up is from the client to the server.",
+            "",
+        ] + Self.configuration(record) + [""] + Self.observation(record) + [""] + Self.accuracy(record.report)
+    }
+
+    private static func configuration(_ record: NetworkRecord) -> [String] {
+        var table = TextTable(heading: ["configured", "delay", "jitter", "loss", "bandwidth", "queue", "mtu"])
+        for direction in Direction.allCases {
+            let link = record.network[direction]
+            table.append([
+                direction.rawValue, Self.duration(link.conditions.delay), "±\(Self.duration(link.conditions.jitter))",
+                Self.loss(link.conditions.loss), link.conditions.bandwidth.map(Self.bandwidth) ?? "–",
+                link.conditions.bandwidth == nil ? "–" : "\(link.queue)", "\(link.mtu)",
+            ])
+        }
+        let traced = Direction.allCases.filter { record.network[$0].trace != nil }.map(\.rawValue)
+        guard !traced.isEmpty else { return table.lines }
+        return table.lines + ["A trace changes these with time: \(traced.joined(separator: " and "))."]
+    }
+
+    private static func observation(_ record: NetworkRecord) -> [String] {
+        var table = TextTable(
+            heading: ["observed", "packets", "lost", "loss", "dropped", "reordered", "queue", "delay p50", "p99"]
+        )
+        for direction in Direction.allCases {
+            let report = record.report[direction]
+            let counts = report.counts
+            table.append([
+                direction.rawValue, "\(counts.packets)", "\(counts.lost)", Self.percent(report.observedLoss),
+                "\(counts.dropped)", "\(counts.reordered)", "\(counts.largestQueue)",
+                DurationFormat.text(report.delay.p50), DurationFormat.text(report.delay.p99),
+            ])
+        }
+        var lines = table.lines
+        let undeliverable = Direction.allCases.reduce(0) { $0 + record.report[$1].undeliverable }
+        if undeliverable > 0 { lines.append("\(undeliverable) packets were not taken by the kernel of the other end.") }
+        return lines
+    }
+
+    private static func accuracy(_ report: EmulationReport) -> [String] {
+        ["The emulator's own error, from when a packet was due until it was delivered:"]
+            + Direction.allCases.map { direction in
+                let lateness = report[direction].lateness
+                let values = [lateness.p50, lateness.p90, lateness.p99, lateness.max].map(DurationFormat.text)
+                return "  \(direction.rawValue): p50 \(values[0]), p90 \(values[1]), p99 \(values[2]), max \(values[3])"
+            }
+    }
+
+    private static func duration(_ nanoseconds: Int64) -> String { DurationFormat.text(UInt64(nanoseconds)) }
+
+    private static func loss(_ loss: Loss) -> String {
+        switch loss {
+        case .independent(let probability): Self.percent(probability)
+        case .bursty(let model): "\(Self.percent(loss.average)) in bursts of \(Self.tenths(1 / model.badToGood))"
+        }
+    }
+
+    /// `0.10 %`.
+    static func percent(_ share: Double) -> String {
+        let hundredths = Int((share * 10_000).rounded())
+        let rest = hundredths % 100
+        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest) %"
+    }
+
+    private static func bandwidth(_ bits: Int64) -> String {
+        bits >= 1_000_000_000
+            ? "\(Self.tenths(Double(bits) / 1e9)) Gbit/s" : "\(Self.tenths(Double(bits) / 1e6)) Mbit/s"
+    }
+
+    /// One digit after the point, or none.
+    private static func tenths(_ value: Double) -> String {
+        // A state that never ends has no length.
+        guard value.isFinite else { return "∞" }
+        let tenths = Int((value * 10).rounded())
+        return tenths.isMultiple(of: 10) ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+    }
+}
