@@ -216,8 +216,9 @@ let package = Package(
         tests(
             "TransportBenchmarkTests",
             [
-                "TransportBenchmark", "Credentials", "HTTPSemantics", "WebTransport", "WebSocket", nioCore, nioPosix,
-                httpTypes, logging, .product(name: "Histogram", package: "hdrhistogram-swift"),
+                "TransportBenchmark", "NetworkEmulation", "NetworkModel", "Credentials", "HTTPSemantics",
+                "WebTransport", "WebSocket", nioCore, nioPosix, httpTypes, logging,
+                .product(name: "Histogram", package: "hdrhistogram-swift"),
             ]
         ),
         tests("NetworkModelTests", ["NetworkModel"]),

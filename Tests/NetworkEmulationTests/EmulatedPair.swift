@@ -40,6 +40,7 @@ enum EmulatedPair {
             // The emulator reads the devices until it has ended.
             try output.close()
             let report = try emulation.join()
+            _ = consume namespaces
             return (try outcome.get(), report)
         }
     }

@@ -9,7 +9,9 @@ struct LinkSimulationTests {
     func transmission() {
         // 1,000 bytes at 8 Mbit/s take a millisecond.
         let link = Link(LinkConditions(delay: 5_000_000, bandwidth: 8_000_000))
-        #expect(Self.fates(link, at: [0, 0, 10_000_000]) == [6_000_000, 7_000_000, 16_000_000].map { .deliver(at: $0) })
+        #expect(
+            Self.fates(link, at: [0, 0, 10_000_000]) == [6_000_000, 7_000_000, 16_000_000].map { .deliver(at: $0) }
+        )
     }
 
     @Test("Without a bandwidth packets do not wait for each other, whatever the queue")
@@ -38,7 +40,10 @@ struct LinkSimulationTests {
         #expect(abs(delays.reduce(0, +) / 1_000 - 1_000) < 30)
     }
 
-    @Test("With reordering off no packet overtakes another, with it on some do and are counted", arguments: [false, true])
+    @Test(
+        "With reordering off no packet overtakes another, with it on some do and are counted",
+        arguments: [false, true]
+    )
     func reordering(reorders: Bool) {
         let link = Link(LinkConditions(delay: 1_000, jitter: 400), reorders: reorders)
         var simulation = LinkSimulation(link, seed: 1, direction: .up)

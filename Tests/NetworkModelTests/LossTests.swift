@@ -5,7 +5,10 @@ import Testing
 struct LossTests {
     private static let count = 100_000
 
-    @Test("Independent loss has its probability, within the binomial interval of 99.9 %", arguments: [0, 0.001, 0.1, 1])
+    @Test(
+        "Independent loss has its probability, within the binomial interval of 99.9 %",
+        arguments: [0, 0.001, 0.1, 1]
+    )
     func independent(probability: Double) {
         let lost = Self.lost(.independent(probability))
         let share = Double(lost.count) / Double(Self.count)
