@@ -84,14 +84,18 @@ def test_nothing_is_left_however_it_ends(
 ) -> None:
     process = subprocess.Popen(
         [apus, "bench", "--network", network, "--messages", "1000000"], cwd=tmp_path, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, start_new_session=True,
     )
     # The client's half writes this: all processes run.
     while "Opening sessions" not in (line := process.stderr.readline()):
         assert line, "it ended before it measured"
     children = descendants(process.pid)
     assert len(children) == 3, "emulator, server, client"
-    process.send_signal(number)
+    if number == signal.SIGINT:
+        # As a terminal does, which knows of process groups only.
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
     assert process.wait(STOP_TIMEOUT) == code
     said = process.stderr.read()
     process.stderr.close()
