@@ -85,6 +85,8 @@ def test_nothing_is_left_however_it_ends(
     process = subprocess.Popen(
         [apus, "bench", "--network", network, "--messages", "1000000"], cwd=tmp_path, stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL, start_new_session=True,
+        # A command that is killed leaves its files.
+        env=os.environ | {"TMPDIR": str(tmp_path)},
     )
     # The client's half writes this: all processes run.
     while "Opening sessions" not in (line := process.stderr.readline()):
