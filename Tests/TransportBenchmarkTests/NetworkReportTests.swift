@@ -17,12 +17,20 @@ struct NetworkReportTests {
         #expect(text.contains("\nup ") && text.contains("\ndown "))
     }
 
-    @Test("It fits a terminal")
-    func width() throws {
-        #expect(try Self.lines().allSatisfy { $0.count <= 90 })
+    @Test(
+        "Bandwidths are as configured",
+        arguments: [("3g", "0.75 Mbit/s"), ("4g", " 30 Mbit/s"), ("lan", " 1 Gbit/s")]
+    )
+    func bandwidth(network: String, text: String) throws {
+        #expect(try Self.lines(network).contains { $0.contains(text) })
     }
 
-    private static func lines() throws -> [String] {
+    @Test("It fits a terminal", arguments: Network.named.map(\.name))
+    func width(network: String) throws {
+        #expect(try Self.lines(network).allSatisfy { $0.count <= 90 })
+    }
+
+    private static func lines(_ name: String = "wifi-lossy") throws -> [String] {
         // As the emulator's process writes it.
         let direction = """
             {"counts": {"packets": 100000, "bytes": 1, "lost": 2500, "dropped": 0, "reordered": 3, "largestQueue": 4},
@@ -34,7 +42,7 @@ struct NetworkReportTests {
             EmulationReport.self,
             from: Data(#"{"up": \#(direction), "down": \#(direction)}"#.utf8)
         )
-        let network = try Network(nameOrFile: "wifi-lossy")
+        let network = try Network(nameOrFile: name)
         return NetworkReport.lines(NetworkRecord(EmulationRequest(network: network, seed: 7), report: report))
     }
 }

@@ -71,9 +71,11 @@ enum NetworkReport {
         return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest) %"
     }
 
+    /// As configured, in full: `0.75 Mbit/s`.
     private static func bandwidth(_ bits: Int64) -> String {
-        bits >= 1_000_000_000
-            ? "\(Self.tenths(Double(bits) / 1e9)) Gbit/s" : "\(Self.tenths(Double(bits) / 1e6)) Mbit/s"
+        let (unit, name) = bits >= 1_000_000_000 ? (1e9, "Gbit/s") : (1e6, "Mbit/s")
+        let value = Double(bits) / unit
+        return value.rounded() == value ? "\(Int(value)) \(name)" : "\(value) \(name)"
     }
 
     /// One digit after the point, or none.
