@@ -31,11 +31,12 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 // What the fuzzer calls is part of a test target, so that its inputs are replayed by `swift test`. Only `scripts/fuzz`,
 // which sets APUS_FUZZ, links it with the fuzzer's runtime.
 let fuzzTargets: [Target.Dependency] = [
-    "QUIC", "HTTP3", "WebTransport", "WebTransportCore", "WebSocket", "TLS", "Credentials", "HTTPSemantics", nioCore,
-    httpTypes, logging,
+    "QUIC", "HTTP3", "WebTransport", "WebTransportCore", "WebSocket", "TLS", "Credentials", "HTTPSemantics",
+    "ApusServer", nioCore, httpTypes, logging,
     .product(name: "NIOEmbedded", package: "swift-nio"),
     .product(name: "NIOHTTP1", package: "swift-nio"),
     .product(name: "NIOWebSocket", package: "swift-nio"),
+    .product(name: "NIOHPACK", package: "swift-nio-http2"),
 ]
 let fuzzing: [Target] =
     Context.environment["APUS_FUZZ"] == nil

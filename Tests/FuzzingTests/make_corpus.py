@@ -190,6 +190,43 @@ DEFLATE = {
     "far-back": b"\x4b\x04\x62\x00",
 }
 
+
+
+def h2(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    """A frame of HTTP/2 (RFC 9113 § 4.1)."""
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def hpack(*fields: tuple[str, str]) -> bytes:
+    """Literal field lines that are not indexed (RFC 7541 § 6.2.2)."""
+    return b"".join(bytes([0, len(name)]) + name.encode() + bytes([len(value)]) + value.encode() for name, value in fields)
+
+
+# :method GET, :scheme https, :path / of the static table, and an :authority (RFC 7541 § A).
+H2_GET = b"\x82\x87\x84\x01\x09localhost"
+H2_CONNECT = hpack(
+    (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "localhost"),
+    (":path", "/echo"), ("sec-websocket-version", "13"),
+)
+H2_OPEN = h2(1, 4, 1, H2_CONNECT)
+HTTP2_SERVER = {
+    "get": h2(1, 5, 1, H2_GET), "three": h2(1, 5, 1, H2_GET) + h2(1, 5, 3, b"\x82\x87\x84\xbe") + h2(1, 5, 5, H2_GET),
+    "post": h2(1, 4, 1, b"\x83\x87\x84\x01\x09localhost\x0f\x0d\x014") + h2(0, 1, 1, b"body"),
+    "wrong-length": h2(1, 4, 1, b"\x83\x87\x84\x01\x09localhost\x0f\x0d\x015") + h2(0, 1, 1, b"body"),
+    "padded": h2(1, 0x0D, 1, b"\x03" + H2_GET + bytes(3)), "priority": h2(1, 0x25, 1, b"\x00\x00\x00\x00\x10" + H2_GET),
+    "continuation": h2(1, 1, 1, H2_GET[:4]) + h2(9, 0, 1, H2_GET[4:8]) + h2(9, 4, 1, H2_GET[8:]),
+    "ping": h2(6, 0, 0, b"12345678") + h2(4, 1, 0), "settings": h2(4, 0, 0, b"\x00\x04\x00\x00\x00\x10") + h2(1, 5, 1, H2_GET),
+    "window": h2(8, 0, 0, b"\x00\x00\x10\x00") + h2(1, 4, 1, H2_GET) + h2(8, 0, 1, b"\x7f\xff\xff\xff"),
+    "reset": h2(1, 4, 1, H2_GET) + h2(3, 0, 1, b"\x00\x00\x00\x08") + h2(0, 1, 1, b"late"), "goaway": h2(7, 0, 0, bytes(8)),
+    "even": h2(1, 5, 2, H2_GET), "no-path": h2(1, 5, 1, b"\x82\x87"), "upper-case": h2(1, 5, 1, H2_GET + hpack(("X", "y"))),
+    "websocket": H2_OPEN + h2(0, 0, 1, ws(1, b"Hello") + ws(9, b"ping")) + h2(0, 1, 1, ws(8, b"\x03\xe8")),
+    "websocket-violation": H2_OPEN + h2(0, 0, 1, ws(1, b"x", mask=None)), "websocket-cut": H2_OPEN + h2(0, 1, 1, ws(1, b"x")[:3]),
+    "websocket-refused": h2(1, 4, 1, H2_CONNECT.replace(b"\x05/echo", b"\x08/refused")),
+    "other-protocol": h2(1, 4, 1, H2_CONNECT.replace(b"websocket\x00", b"webtransp\x00")),
+    "table-size": h2(1, 5, 1, b"\x20\x3f\xe1\x1f" + H2_GET), "huge-frame": b"\xff\xff\xff" + h2(0, 0, 1)[3:],
+    "push": h2(5, 4, 1, bytes(4)), "unknown": h2(0x21, 0xFF, 7, b"ignored") + h2(1, 5, 1, H2_GET), "stream-0": h2(0, 1, 0, b"x"),
+}
+
 UPGRADE = (
     b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -250,6 +287,36 @@ TLS13 = (
     extension(13, vector(b"\x04\x03\x08\x04\x04\x01", 2)), extension(16, vector(vector(b"http/1.1", 1), 2)),
     extension(43, vector(b"\x03\x04\x03\x03", 1)), extension(51, vector(b"\x00\x1d" + vector(b"\x09" + bytes(31), 2), 2)),
 )
+HELLO_MESSAGE = client_hello(*TLS13)[9:]
+NEW_TICKET = b"\x00\x00\x1c\x20" + bytes(4) + vector(b"\x01", 1) + vector(bytes(32), 2)
+TLS_MESSAGES = {
+    "hello": HELLO_MESSAGE, "hello-cut": HELLO_MESSAGE[:-1], "hello-behind": HELLO_MESSAGE + b"x",
+    "no-extensions": HELLO_MESSAGE[:2 + 32 + 33 + 12 + 2] + bytes(2), "two-shares": client_hello(
+        extension(51, vector(b"\x00\x1d" + vector(b"\x09", 2) + b"\x00\x17" + vector(b"\x04", 2), 2)))[9:],
+    "ticket": NEW_TICKET + vector(b"", 2), "early-data": NEW_TICKET + vector(extension(42, b"\xff\xff\xff\xff"), 2),
+    "early-data-long": NEW_TICKET + vector(extension(42, bytes(5)), 2),
+    "tickets": (b"\x04" + vector(NEW_TICKET + bytes(2), 3)) * 2, "key-update": b"\x18" + vector(b"\x00", 3),
+    "ticket-then-request": b"\x04" + vector(b"x", 3) + b"\x0d" + vector(b"", 3), "empty-ticket": b"\x04\x00\x00\x00",
+}
+
+PACKET_NUMBERS = {
+    # RFC 9000 § A.3.
+    "example": (0xA82F30EB).to_bytes(8, "big") + b"\x01" + (0x9B32).to_bytes(4, "big"),
+    "sizes": bytes(8) + b"".join(bytes([size]) + b"\x00\x00\x01\xff" for size in range(4)),
+    "largest": b"\x3f" + b"\xff" * 7 + b"\x00\x00\x00\x00\x00" + b"\x03\xff\xff\xff\xff", "wrap": bytes(7) + b"\xff\x00" + bytes(4),
+}
+
+BATON = {
+    "bare": b"\x00\x07", "padded": varint(5) + bytes(5) + b"\xff", "long-form": varint(2, 8) + bytes(2) + b"\x01",
+    "no-baton": varint(5) + bytes(5), "behind": b"\x00\x07\x08", "endless": b"\xff" * 9,
+}
+
+QUERIES = {
+    "plain": "/source?bytes=7", "twice": "/close?code=1&reason=a+b&code=2", "escaped": "/close?reason=%C3%BC%20%26%3D&code=%37",
+    "cut": "/x?a=%4&b=%&c", "empty": "/?&&=&a=", "not-utf8": "/?a=%FF%FE", "second-mark": "/a?b?c=d", "range": "/?n=-7&m=8&k=+7",
+    "traversal": "/../one?x", "dots": "/..%2F..", "nul": "/a%00b",
+}
+
 TLS_SERVER = {
     "tls13": client_hello(*TLS13), "tls12": client_hello(*TLS13[:4], extension(11, b"\x01\x00"), extension(23, b"")),
     "retry": client_hello(*TLS13[:5], extension(51, vector(b"", 2))), "no-alpn": client_hello(*TLS13[:3], *TLS13[4:]),
@@ -263,6 +330,8 @@ SEEDS = {
     "datagram-routing": DATAGRAM_ROUTING, "http3-connection": HTTP3_CONNECTION, "connect-headers": CONNECT_HEADERS,
     "websocket-frames": WEBSOCKET_FRAMES, "websocket-extensions": WEBSOCKET_EXTENSIONS, "deflate": DEFLATE,
     "http1-server": HTTP1_SERVER, "websocket-client": WEBSOCKET_CLIENT, "tls-server": TLS_SERVER,
+    "http2-server": HTTP2_SERVER, "tls-messages": TLS_MESSAGES, "packet-numbers": PACKET_NUMBERS, "baton": BATON,
+    "queries": QUERIES,
 }
 
 if __name__ == "__main__":

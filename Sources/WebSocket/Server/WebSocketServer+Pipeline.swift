@@ -63,7 +63,7 @@ extension WebSocketServer {
         try pipeline.addHandlers([encoder, decoder, handler])
     }
 
-    private static func addHTTP2(
+    static func addHTTP2(
         _ pipeline: ChannelPipeline.SynchronousOperations,
         _ core: ServerCore,
         on eventLoop: any EventLoop

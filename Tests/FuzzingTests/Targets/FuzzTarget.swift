@@ -15,7 +15,8 @@ package struct FuzzTarget: Sendable {
 
     package static let all: [FuzzTarget] = [
         .varints, .capsules, .settings, .streamHeaders, .datagramRouting, .http3Connection, .connectHeaders,
-        .webSocketFrames, .webSocketExtensions, .deflate, .http1Server, .webSocketClient, .tlsServer,
+        .webSocketFrames, .webSocketExtensions, .deflate, .http1Server, .http2Server, .webSocketClient, .tlsServer,
+        .tlsMessages, .packetNumbers, .baton, .queries,
     ]
 }
 
