@@ -9,6 +9,7 @@ import ssl
 import pytest
 from h2.errors import ErrorCodes
 
+from abuse import metrics
 from http2_client import TIMEOUT, Field, client, tls
 from raw_http3 import prefixed
 from server import Server, resident
@@ -183,21 +184,30 @@ def literal(name: str, value: str) -> bytes:
     return b"\x00" + prefixed(len(name), 7, 0) + name.encode() + prefixed(len(value), 7, 0) + value.encode()
 
 
+CALM = ErrorCodes.ENHANCE_YOUR_CALM
+# What is sent, the code of the GOAWAY, and the limit as it stands in metrics.
 FLOODS = [
-    pytest.param(rapid_reset(20_000), ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2023-44487: rapid reset"),
-    pytest.param(frame(PING, 0, 0, bytes(8)) * 20_000, ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2019-9512: pings"),
-    pytest.param(frame(SETTINGS, 0, 0) * 20_000, ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2019-9515: settings"),
+    pytest.param(rapid_reset(20_000), CALM, "resets", id="CVE-2023-44487: rapid reset"),
+    pytest.param(frame(PING, 0, 0, bytes(8)) * 20_000, CALM, "control_frames", id="CVE-2019-9512: pings"),
+    pytest.param(frame(SETTINGS, 0, 0) * 20_000, CALM, "control_frames", id="CVE-2019-9515: settings"),
     pytest.param(
-        frame(HEADERS, 0, 1, GET) + frame(CONTINUATION, 0, 1) * 20_000, ErrorCodes.ENHANCE_YOUR_CALM,
+        frame(HEADERS, 0, 1, GET) + frame(CONTINUATION, 0, 1) * 20_000, CALM, "continuations",
         id="CVE-2024-24549: continuations"),
     pytest.param(
-        frame(HEADERS, 4, 1, b"\x83\x87\x84\x41\x09localhost") + frame(0, 0, 1) * 20_000,
-        ErrorCodes.ENHANCE_YOUR_CALM, id="CVE-2019-9518: empty data"),
+        frame(HEADERS, 4, 1, b"\x83\x87\x84\x41\x09localhost") + frame(0, 0, 1) * 20_000, CALM, "empty_data",
+        id="CVE-2019-9518: empty data"),
     pytest.param(
-        frame(HEADERS, 5, 1, GET + b"\x00\x01x\x7f\x81\xff\x07" + b"y" * 16_000) * 1, ErrorCodes.COMPRESSION_ERROR, id="RFC 7541 5.2: a field cut short"),
+        b"".join(frame(HEADERS, 5, 2 * n + 1, b"\x82") for n in range(2_000)), CALM, "stream_errors",
+        id="CVE-2025-8671: requests that must be reset"),
     pytest.param(
         frame(HEADERS, 0, 1, b"\x00\x01x\x7f\x81\xff\x0f" + b"y" * 16_000) + frame(CONTINUATION, 0, 1, b"y" * 16_000) * 100,
-        ErrorCodes.PROTOCOL_ERROR, id="RFC 9113 10.5.1: a header section without end"),
+        ErrorCodes.PROTOCOL_ERROR, "header_sections", id="RFC 9113 10.5.1: a header section without end"),
+]
+
+VIOLATIONS = [
+    pytest.param(
+        frame(HEADERS, 5, 1, GET + b"\x00\x01x\x7f\x81\xff\x07" + b"y" * 16_000), ErrorCodes.COMPRESSION_ERROR,
+        id="RFC 7541 5.2: a field cut short"),
     pytest.param(frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\xff\xff") * 2, ErrorCodes.FLOW_CONTROL_ERROR,
         id="RFC 9113 6.9.1: a window that is too large"),
     pytest.param(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", ErrorCodes.PROTOCOL_ERROR, id="RFC 9113 3.4: no preface"),
@@ -233,9 +243,8 @@ async def goaway(server: Server, sent: bytes) -> int | None:
     return code
 
 
-@pytest.mark.parametrize(("sent", "code"), FLOODS)
-def test_what_concerns_a_whole_connection_ends_it_and_no_other(own_server: Server, sent: bytes, code: int) -> None:
-    """A second client is served all the while, and the memory is returned."""
+def check_end(own_server: Server, sent: bytes, code: int) -> None:
+    """The connection ends with that code. A second client is served all the while, and the memory is returned."""
     async def main() -> None:
         async with client(own_server) as other:
             await other.request("GET", "/healthz")
@@ -249,6 +258,21 @@ def test_what_concerns_a_whole_connection_ends_it_and_no_other(own_server: Serve
             assert resident(own_server) - before < 16 << 10
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize(("sent", "code", "limit"), FLOODS)
+def test_what_is_too_much_ends_its_connection_and_no_other(own_server: Server, sent: bytes, code: int, limit: str) -> None:
+    series = f'apus_http2_limits_exceeded_total{{limit="{limit}"}}'
+    assert metrics(own_server)[series] == 0
+    check_end(own_server, sent, code)
+    assert metrics(own_server)[series] == 3
+
+
+@pytest.mark.parametrize(("sent", "code"), VIOLATIONS)
+def test_what_breaks_a_rule_ends_its_connection_and_no_other(own_server: Server, sent: bytes, code: int) -> None:
+    check_end(own_server, sent, code)
+    exceeded = {name: value for name, value in metrics(own_server).items() if name.startswith("apus_http2_limits")}
+    assert exceeded and not any(exceeded.values())
 
 
 def test_a_client_that_asks_and_does_not_read_is_not_read_either(own_server: Server) -> None:

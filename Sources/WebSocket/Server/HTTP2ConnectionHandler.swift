@@ -152,6 +152,7 @@ final class HTTP2ConnectionHandler: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         self.core.logger.debug("HTTP/2 failed", metadata: [LoggingKeys.error: "\(error)"])
         guard !Self.concernsOneStream(error) else { return }
+        if let excess = HTTP2Excess(error) { self.core.metrics.exceeded(excess) }
         // GOAWAY with the reason is out.
         self.state = .closing
         context.close(promise: nil)

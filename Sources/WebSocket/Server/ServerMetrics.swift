@@ -9,6 +9,7 @@ struct ServerMetrics: Sendable {
         Name.connections: "TCP connections that are open.",
         Name.connectionsRefused: "TCP connections that were closed at once, as there were as many as there may be.",
         Name.timeouts: "TCP connections that were given up: a TLS handshake or a request that did not end, or silence.",
+        Name.excesses: "Connections of HTTP/2 that were ended as their peer did too much of something, by what.",
         Name.sessions: "WebSocket sessions that are open.",
         Name.sessionsAccepted: "WebSocket sessions that began.",
         Name.sessionsRefused: "Requests for WebSocket sessions that were refused, by status.",
@@ -18,6 +19,7 @@ struct ServerMetrics: Sendable {
         static let connections = "apus_tcp_connections"
         static let connectionsRefused = "apus_tcp_connections_refused_total"
         static let timeouts = "apus_tcp_connections_timed_out_total"
+        static let excesses = "apus_http2_limits_exceeded_total"
         static let sessions = "apus_websocket_sessions"
         static let sessionsAccepted = "apus_websocket_sessions_accepted_total"
         static let sessionsRefused = "apus_websocket_sessions_refused_total"
@@ -26,6 +28,8 @@ struct ServerMetrics: Sendable {
     let connections: Meter
     let connectionsRefused: Counter
     private let timeouts: Counter
+    /// Made at once, so that they are there before anybody exceeds a limit.
+    private let excesses: [HTTP2Excess: Counter]
     let sessions: Meter
     let sessionsAccepted: Counter
     private let factory: any MetricsFactory
@@ -35,12 +39,21 @@ struct ServerMetrics: Sendable {
         self.connections = Meter(label: Name.connections, factory: factory)
         self.connectionsRefused = Counter(label: Name.connectionsRefused, factory: factory)
         self.timeouts = Counter(label: Name.timeouts, factory: factory)
+        self.excesses = Dictionary(
+            uniqueKeysWithValues: HTTP2Excess.allCases.map { excess in
+                (excess, Counter(label: Name.excesses, dimensions: [("limit", excess.rawValue)], factory: factory))
+            }
+        )
         self.sessions = Meter(label: Name.sessions, factory: factory)
         self.sessionsAccepted = Counter(label: Name.sessionsAccepted, factory: factory)
     }
 
     func timedOut() {
         self.timeouts.increment()
+    }
+
+    func exceeded(_ excess: HTTP2Excess) {
+        self.excesses[excess]?.increment()
     }
 
     func sessionRefused(_ status: HTTPResponse.Status) {
