@@ -12,18 +12,22 @@ struct Query: Sendable {
 
     /// The path of a request target, and its query.
     static func split(_ target: String) -> (path: String, query: Query) {
-        let end = target.firstIndex(of: "?") ?? target.endIndex
-        return (String(target[..<end]), Query(target[end...].dropFirst()))
+        // By bytes: a mark that combines with what follows makes `?` a part of another character.
+        let end = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
+        return (String(target[..<end]), Query(target.utf8[end...].dropFirst()))
     }
 
-    private init(_ text: Substring) {
-        self.pairs = text.split(separator: "&").map { pair in
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map { part in
-                let spaced = part.replacing("+", with: " ")
-                return spaced.removingPercentEncoding ?? String(spaced)
-            }
-            return (parts[0], parts.count > 1 ? parts[1] : "")
+    private init(_ text: Substring.UTF8View) {
+        self.pairs = text.split(separator: UInt8(ascii: "&")).map { pair in
+            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            return (Self.decoded(parts[0]), parts.count > 1 ? Self.decoded(parts[1]) : "")
         }
+    }
+
+    private static func decoded(_ part: Substring.UTF8View) -> String {
+        let (plus, space) = (UInt8(ascii: "+"), UInt8(ascii: " "))
+        let spaced = String(decoding: part.map { $0 == plus ? space : $0 }, as: UTF8.self)
+        return spaced.removingPercentEncoding ?? spaced
     }
 
     /// The last one counts.

@@ -76,6 +76,8 @@ private struct HTTP2Answers {
 
     private mutating func read(_ output: inout ByteBuffer) throws {
         var decoder = HPACKDecoder(allocator: ByteBufferAllocator())
+        // A client may allow any.
+        decoder.maxDynamicTableLength = Int(UInt32.max)
         while output.readableBytes > 0 {
             guard
                 let high = output.readInteger(as: UInt16.self), let low = output.readInteger(as: UInt8.self),
