@@ -89,4 +89,3 @@ class NewerPyWebTransportServer(WebTransportServerPeer):
             print(json.dumps(order), file=process.stdin, flush=True)
             assert json.loads(process.stdout.readline()) == {"listening": order["port"]}
             yield f"https://127.0.0.1:{order['port']}"
-            process.stdin.close()

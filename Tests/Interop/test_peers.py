@@ -14,7 +14,6 @@ from peer_servers import SERVERS, ServerPeer
 from peers import FEATURES, Peer, Table, is_to_be_written, require
 from server import Server
 
-
 ALL_CLIENTS: list[type[Peer]] = [*CLIENTS, NewerPyWebTransport]
 ALL_SERVERS: list[type[ServerPeer]] = [*SERVERS, NewerPyWebTransportServer]
 
