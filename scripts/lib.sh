@@ -64,12 +64,40 @@ install_packages() {
     done
 }
 
-# The Python environment of the tests, in .build/venv; made again when what it must hold has changed.
-prepare_venv() {
-    local requirements=Tests/Interop/requirements.txt
-    if cmp -s "$requirements" .build/venv/requirements.txt; then return; fi
-    rm -rf .build/venv
-    python3 -m venv .build/venv
-    .build/venv/bin/pip install --quiet --disable-pip-version-check -r "$requirements"
-    cp "$requirements" .build/venv/requirements.txt
+# The Python environment of the tests, in .build/venv.
+prepare_venv() { make_venv .build/venv python3 Tests/Interop/requirements.txt; }
+
+# Another one, in .build/venv-newer, for the peers that the system's Python may be too old for. Their tests are skipped
+# where it cannot be made.
+prepare_newer_venv() {
+    local python requirements=Tests/Interop/requirements-newer.txt
+    if ! python=$(find_newer_python); then
+        say "########## NOT RUN: tests with the peers of $requirements. They need Python 3.12, and there is none."
+    elif ! make_venv .build/venv-newer "$python" "$requirements"; then
+        rm -rf .build/venv-newer
+        say "########## NOT RUN: tests with the peers of $requirements, which cannot be installed for $python."
+    fi
+}
+
+find_newer_python() {
+    local candidate
+    for candidate in python3.14 python3.13 python3.12 python3 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-9]*/bin/python3
+    do
+        # One that is on the PATH may be a shim of pyenv for a version that is not chosen, and does not run.
+        if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null; then
+            printf '%s' "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+# Made again when what it must hold has changed.
+make_venv() {
+    local folder=$1 python=$2 requirements=$3
+    if cmp -s "$requirements" "$folder/requirements.txt"; then return; fi
+    rm -rf "$folder"
+    "$python" -m venv "$folder" &&
+        "$folder/bin/pip" install --quiet --disable-pip-version-check -r "$requirements" &&
+        cp "$requirements" "$folder/requirements.txt"
 }

@@ -9,6 +9,10 @@ package enum Dialect: Hashable, Sendable, Comparable, CaseIterable {
     /// And draft-14: Safari's other half.
     case draft13
     /// And draft-16. No browser so far.
+    ///
+    /// It wants RESET_STREAM_AT as well (§ 3.1), which no release of ngtcp2 has. A peer that insists on it sees by the
+    /// transport parameters that it is not there, whatever the settings say; for one that does not (pywebtransport 0.21)
+    /// there is no other dialect.
     case draft15
 
     /// Whether an endpoint announces it.
@@ -26,8 +30,4 @@ package enum Dialect: Hashable, Sendable, Comparable, CaseIterable {
     package var connectProtocol: String {
         self < .draft15 ? "webtransport" : "webtransport-h3"
     }
-
-    /// Whether this end announces it. Draft-15 is understood and not announced: it promises RESET_STREAM_AT (§ 3.1), which
-    /// no release of ngtcp2 has.
-    var isOffered: Bool { self < .draft15 }
 }

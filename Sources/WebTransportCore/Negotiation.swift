@@ -28,6 +28,8 @@ package struct WebTransportOffer: Hashable, Sendable {
             (.webTransportMaxSessions, 1),
             // iOS refuses more than 1 without initial limits, which here come with it.
             (.wtMaxSessions, UInt64(self.maxSessions)),
+            // Clients, too, while it is a draft (draft-16 § 3.1): pywebtransport's server closes the connection of others.
+            (.wtEnabled, 1),
         ]
         if let limits = self.sessionLimits {
             settings += [
@@ -48,8 +50,7 @@ package struct Negotiation: Hashable, Sendable {
         case server
     }
 
-    /// The newest dialect that both announce; for a server that announces only one which this end understands without
-    /// announcing it, that one. Nil when the peer announces none.
+    /// The newest dialect that the peer announces, as this end does all. Nil when it announces none.
     package let dialect: Dialect?
     /// Limits of sessions, when both ends have declared that they keep them.
     package let flowControl: FlowControl?
@@ -74,8 +75,7 @@ package struct Negotiation: Hashable, Sendable {
 
     /// - Parameter peer: its SETTINGS, which must have arrived: no dialect processes WebTransport before (draft-13 § 7.1).
     package init(as role: Role, offering offer: WebTransportOffer, to peer: SettingValues) {
-        let announced = Dialect.allCases.filter { $0.isAnnounced(by: peer) }
-        self.dialect = announced.last(where: \.isOffered) ?? announced.last
+        self.dialect = Dialect.allCases.last { $0.isAnnounced(by: peer) }
         let initialLimits = SessionLimits(in: peer)
         // Draft-14 § 5.1: one of these declares it. Draft-15 dropped the number of sessions, together with its setting.
         let peerKeepsLimits = initialLimits != nil || peer[.wtMaxSessions] > 1
@@ -89,8 +89,8 @@ package struct Negotiation: Hashable, Sendable {
             switch (self.flowControl, role) {
             case (nil, _): 1
             case (_, .server): offer.maxSessions
-            // § 5.2: since draft-15 a server refuses one by one what is too much.
-            case (_, .client) where self.dialect == .draft15: offer.maxSessions
+            // § 5.2: since draft-15 a server refuses one by one what is too much; it may still announce the number as well.
+            case (_, .client) where self.dialect == .draft15 && peer[.wtMaxSessions] == 0: offer.maxSessions
             case (_, .client): min(offer.maxSessions, max(1, Int(clamping: peer[.wtMaxSessions])))
             }
     }

@@ -55,7 +55,7 @@ struct TestEndpointTests {
             #expect(answer.scheme == "https")
             #expect(answer.authority == "127.0.0.1:\(test.server.port)")
             #expect(answer.path == path)
-            #expect(answer.protocol == "webtransport")
+            #expect(answer.protocol == "webtransport-h3")
             #expect(answer.fields.contains(.init(name: "origin", value: "https://127.0.0.1")))
             #expect(answer.fields.contains(.init(name: "x-token", value: "Secret")))
         }

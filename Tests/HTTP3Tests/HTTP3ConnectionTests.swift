@@ -31,8 +31,6 @@ struct HTTP3ConnectionTests {
             #expect(values == [1], "setting 0x\(String(identifier, radix: 16))")
         }
         #expect(Set(settings.map(\.identifier)).count == settings.count)
-        // WT_ENABLED would promise RESET_STREAM_AT.
-        #expect(!settings.contains { $0.identifier == .init(rawValue: 0x2c7c_f000) })
     }
 
     @Test("A GET and its answer with a body arrive whole (RFC 9114 § 4.1)", arguments: chunkSizes)

@@ -1,6 +1,7 @@
 """Which peers were tried with which features, and what came of it: the table in README.md is written by the test run.
 
-APUS_WRITE_PEERS=1 writes it. Any other run checks that what it has seen is what the table says, versions aside.
+APUS_WRITE_PEERS=1 writes it, when every peer was there. Any other run checks that the table says of each peer that was
+there what the run has seen, versions aside.
 """
 
 from __future__ import annotations
@@ -29,18 +30,21 @@ FEATURES = {
     "websocket": "WebSocket",
 }
 README = Path(__file__).parent / "README.md"
+HEADER = ("Peer", "is")
 BEGIN, END = "<!-- Written by the test run: begin -->\n", "<!-- end -->\n"
 
 
 class Peer:
     """A row: another implementation in one role. Each feature that it has is a method of that name (see FEATURES).
 
-    `fails` has the features that are known to fail, and for whose reason.
+    `fails` has the features that are known to fail, and for whose reason; `serve_options` what our server is to run with,
+    beside the usual.
     """
 
     name: str
     role: str
     fails: dict[str, str] = {}
+    serve_options: tuple[str, ...] = ()
 
     @classmethod
     def features(cls) -> list[str]:
@@ -75,20 +79,23 @@ class Table:
     outcomes: dict[tuple[type[Peer], str], bool]
 
     @property
-    def is_complete(self) -> bool:
-        return all((peer, feature) in self.outcomes for peer in self.peers for feature in peer.features())
+    def left_out(self) -> list[type[Peer]]:
+        """Peers that were not tried with all that they have: they are not installed, or not all tests ran."""
+        return [
+            peer for peer in self.peers if any((peer, feature) not in self.outcomes for feature in peer.features())
+        ]
 
-    def lines(self) -> list[str]:
+    def lines(self, peers: list[type[Peer]]) -> list[str]:
         version = subprocess.run([binary(), "--version"], capture_output=True, text=True, check=True).stdout.strip()
         notes: list[str] = []
         rows = []
-        for peer in self.peers:
+        for peer in peers:
             cells = [self._cell(peer, feature, notes) for feature in FEATURES]
             rows.append(f"| {peer.name} | {peer.role} | {peer.version()} | {' | '.join(cells)} |")
         return [
             f"Apus {version} and others:",
             "",
-            f"| Peer | is | Version | {' | '.join(FEATURES.values())} |",
+            f"| {' | '.join(HEADER)} | Version | {' | '.join(FEATURES.values())} |",
             f"|---|---|---|{'---|' * len(FEATURES)}",
             *rows,
             *([""] if notes else []),
@@ -106,20 +113,30 @@ class Table:
         return f"no ({notes.index(note) + 1})"
 
     def write(self) -> None:
+        if self.left_out:
+            names = ", ".join(f"{peer.name} as {peer.role}" for peer in self.left_out)
+            pytest.fail(f"README.md stays as it is, for lack of {names}", pytrace=False)
         before, _, rest = README.read_text().partition(BEGIN)
-        README.write_text(before + BEGIN + "\n".join(self.lines()) + "\n" + END + rest.partition(END)[2])
+        README.write_text(before + BEGIN + "\n".join(self.lines(self.peers)) + "\n" + END + rest.partition(END)[2])
 
     def check(self) -> None:
-        """Fails when the table in the repository says something else."""
-        committed = README.read_text().partition(BEGIN)[2].partition(END)[0].splitlines()
-        if without_versions(committed) != without_versions(self.lines()):
-            seen = "\n".join(self.lines())
+        """Fails when the table in the repository says something else of a peer that was tried, or has other peers."""
+        lines = self.lines([peer for peer in self.peers if peer not in self.left_out])
+        seen, said = facts(lines), facts(README.read_text().partition(BEGIN)[2].partition(END)[0].splitlines())
+        expected = {HEADER, *((peer.name, peer.role) for peer in self.peers)}
+        if said.keys() != expected or any(said[row] != seen[row] for row in seen):
+            seen = "\n".join(lines)
             pytest.fail(f"README.md says something else; APUS_WRITE_PEERS=1 writes what is so:\n{seen}", pytrace=False)
 
 
-def without_versions(lines: list[str]) -> list[str]:
-    # The second column of a row, and the line above the table.
-    return [re.sub(r"^(\| [^|]+\| [^|]+\|)[^|]*\|", r"\1", line) for line in lines if not line.startswith("Apus ")]
+def facts(lines: list[str]) -> dict[tuple[str, str], list[str]]:
+    """By the first two columns of a table, the cells after the third, with their notes."""
+    notes = dict(line.split(". ", 1) for line in lines if line[:1].isdigit())
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| ")]
+    return {
+        (name, role): [re.sub(r"\((\d+)\)", lambda number: notes[number[1]], cell) for cell in cells]
+        for name, role, _version, *cells in rows
+    }
 
 
 def require(peer: type[Peer]) -> None:

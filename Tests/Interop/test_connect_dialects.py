@@ -11,25 +11,32 @@ import pytest
 from aioquic_server import Peer, listening
 from connect_command import EX_UNAVAILABLE, connecting, outcome
 
-WT_ENABLED, H3_SETTINGS_ERROR, WT_ALPN_ERROR = 0x2C7CF000, 0x109, 0x0817B3DD
+ENABLE_WEBTRANSPORT, WT_ENABLED = 0x2B603742, 0x2C7CF000
+H3_SETTINGS_ERROR, WT_ALPN_ERROR = 0x109, 0x0817B3DD
 # What stands in its place while the handshake is not confirmed (RFC 9000 § 10.2.3).
 APPLICATION_ERROR = 0x0C
 
 
-@pytest.mark.parametrize("others, protocol", [({}, b"webtransport-h3"), ({0x2B603742: 1}, b"webtransport")])
-def test_the_server_dialect_decides_on_the_protocol(apus: Path, others: dict[int, int], protocol: bytes) -> None:
-    """draft-15 § 3.1 and § 9.1: webtransport-h3 where nothing older is announced; without draft-02's header then."""
+@pytest.mark.parametrize("dialects, protocol", [
+    ([WT_ENABLED], b"webtransport-h3"), ([ENABLE_WEBTRANSPORT, WT_ENABLED], b"webtransport-h3"),
+    ([ENABLE_WEBTRANSPORT], b"webtransport"),
+])
+def test_the_server_dialect_decides_on_the_protocol(apus: Path, dialects: list[int], protocol: bytes) -> None:
+    """draft-15 § 3.1 and § 9.1: webtransport-h3 where WT_ENABLED is; without draft-02's header then."""
 
     async def main() -> None:
         class Part(Peer):
-            settings = {0x08: 1, 0x33: 1, WT_ENABLED: 1} | others
+            settings = {0x08: 1, 0x33: 1} | dict.fromkeys(dialects, 1)
 
         async with listening(Part) as url, connecting(apus, url) as command:
             command.stdin.close()
             code, _, errors = await outcome(command)
             await Part.current.has_ended.wait()
         assert (code, errors.splitlines()[-1]) == (0, "apus: closed")
+        settings = Part.current.http.received_settings
         request = Part.current.request
+        # draft-16 § 3.1: a client sends it, too.
+        assert settings[WT_ENABLED] == 1
         assert request[b":protocol"] == protocol
         assert (b"sec-webtransport-http3-draft02" in request) == (protocol == b"webtransport")
 

@@ -21,10 +21,10 @@ struct NegotiationTests {
 
     // MARK: What is offered
 
-    @Test("Each setting that a browser needs is offered once, with 1, and neither WT_ENABLED nor a limit is")
+    @Test("Each dialect and what it needs is offered once, with 1, and no limit is")
     func offer() {
         let offered = WebTransportOffer.oneSession.settings
-        #expect(offered.map(\.identifier.rawValue) == [0x08, 0x33, 0x2b60_3742, 0xc671_706a, 0x14e9_cd29])
+        #expect(offered.map(\.identifier.rawValue) == [0x08, 0x33, 0x2b60_3742, 0xc671_706a, 0x14e9_cd29, 0x2c7c_f000])
         #expect(offered.allSatisfy { $0.value == 1 })
     }
 
@@ -33,7 +33,8 @@ struct NegotiationTests {
         let offered = Dictionary(uniqueKeysWithValues: Self.several.settings.map { ($0.identifier.rawValue, $0.value) })
         #expect(
             offered == [
-                0x08: 1, 0x33: 1, 0x2b60_3742: 1, 0xc671_706a: 1, 0x14e9_cd29: 4, 0x2b61: 1000, 0x2b64: 20, 0x2b65: 10,
+                0x08: 1, 0x33: 1, 0x2b60_3742: 1, 0xc671_706a: 1, 0x14e9_cd29: 4, 0x2c7c_f000: 1,
+                0x2b61: 1000, 0x2b64: 20, 0x2b65: 10,
             ]
         )
     }
@@ -98,16 +99,17 @@ struct NegotiationTests {
         #expect(draft07.flowControl == nil)
     }
 
-    @Test("The newest dialect that both announce is spoken; one that only the server announces when there is no other")
-    func newest() {
+    @Test("The newest dialect that the peer announces is spoken", arguments: [Negotiation.Role.client, .server])
+    func newest(role: Negotiation.Role) {
         let cases: [([UInt64], Dialect?)] = [
             ([], nil), ([0x2b60_3742], .draft02), ([0xc671_706a], .draft07), ([0x14e9_cd29], .draft13),
-            ([0x2c7c_f000], .draft15), ([0x2b60_3742, 0xc671_706a], .draft07), ([0x2b60_3742, 0x2c7c_f000], .draft02),
-            ([0x2b60_3742, 0xc671_706a, 0x14e9_cd29, 0x2c7c_f000], .draft13),
+            ([0x2c7c_f000], .draft15), ([0x2b60_3742, 0xc671_706a], .draft07), ([0x2b60_3742, 0x2c7c_f000], .draft15),
+            ([0x2b60_3742, 0xc671_706a, 0x14e9_cd29], .draft13),
+            ([0x2b60_3742, 0xc671_706a, 0x14e9_cd29, 0x2c7c_f000], .draft15),
         ]
         for (announced, dialect) in cases {
             let peer = SettingValues(Dictionary(uniqueKeysWithValues: announced.map { ($0, 1) }))
-            #expect(Negotiation(as: .client, offering: .oneSession, to: peer).dialect == dialect)
+            #expect(Negotiation(as: role, offering: .oneSession, to: peer).dialect == dialect)
         }
     }
 
@@ -118,7 +120,7 @@ struct NegotiationTests {
         #expect(Negotiation.connectProtocols == ["webtransport", "webtransport-h3"])
     }
 
-    @Test("A client puts as many sessions on a connection as the server says; draft-15 has no number (§ 5.2)")
+    @Test("A client puts as many sessions on a connection as the server says; draft-15 needs no number (§ 5.2)")
     func clientSessions() {
         func sessions(_ settings: [UInt64: UInt64], _ offer: WebTransportOffer = Self.several) -> Int {
             Negotiation(as: .client, offering: offer, to: SettingValues(settings)).maxSessions
@@ -130,6 +132,7 @@ struct NegotiationTests {
         #expect(sessions([0x14e9_cd29: 1, 0x2b61: 1]) == 1)
         #expect(sessions([0x2b60_3742: 1, 0x2b61: 1]) == 1)
         #expect(sessions([0x2c7c_f000: 1, 0x2b61: 1]) == 4)
+        #expect(sessions([0x2c7c_f000: 1, 0x2b61: 1, 0x14e9_cd29: 3]) == 3)
         #expect(sessions([0x2c7c_f000: 1]) == 1)
     }
 
