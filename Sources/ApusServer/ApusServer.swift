@@ -50,6 +50,7 @@ public struct ApusServer: Service {
     public let httpPort: Int
     public let identities: IdentityStore
 
+    private let host: String
     private let quic: WebTransportServer
     private let tcp: WebSocketServer
     private let routes: SessionRoutes
@@ -129,6 +130,7 @@ public struct ApusServer: Service {
                 port: configuration.port,
                 httpPort: configuration.httpPort,
                 identities: identities,
+                host: configuration.host,
                 quic: quic,
                 tcp: tcp,
                 routes: routes,
@@ -180,9 +182,21 @@ public struct ApusServer: Service {
         return ["127.0.0.1", "::1"].filter { addresses.contains($0) }
     }
 
-    /// Where the lab page is.
+    /// Where the lab page is, the best place first.
+    ///
+    /// A page opens sessions at its own host. Over TCP browsers try all addresses of `localhost`, over QUIC only the first;
+    /// so the host is one at which this server listens on UDP.
     public var urls: [String] {
-        ["http://localhost:\(self.httpPort)/", "https://localhost:\(self.port)/"]
+        let plain = { (host: String) in "http://\(host):\(self.httpPort)/" }
+        let secure = { (host: String) in "https://\(host):\(self.port)/" }
+        return switch self.host {
+        case "::", "localhost": [plain("localhost"), secure("localhost")]
+        case "0.0.0.0", "127.0.0.1": [plain("127.0.0.1"), secure("127.0.0.1")]
+        case "::1": [plain("[::1]"), secure("[::1]")]
+        // The plain port is on loopback only, where a page would look for its sessions in vain.
+        case let host where host.contains(":"): [secure("[\(host)]")]
+        case let host: [secure(host)]
+        }
     }
 
     /// Serves until the service group or the task asks it to stop: sessions are asked to finish, then closed.

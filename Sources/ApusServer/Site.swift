@@ -46,6 +46,8 @@ final class Site: Sendable {
                 var sha256: String
                 var base64: String
                 var notAfter: Date
+                /// Whether `serverCertificateHashes` may name it; one that may not needs an authority's signature.
+                var trustedByHash: Bool
             }
             var port: Int
             var httpPort: Int
@@ -59,7 +61,8 @@ final class Site: Sendable {
                 .init(
                     sha256: $0.fingerprint.hexadecimal,
                     base64: $0.fingerprint.base64,
-                    notAfter: Date(timeIntervalSince1970: Double($0.notValidAfter))
+                    notAfter: Date(timeIntervalSince1970: Double($0.notValidAfter)),
+                    trustedByHash: $0.isTrustedByFingerprint
                 )
             }
         )

@@ -34,16 +34,14 @@ public final class IdentityStore: Sendable {
         }
     }
 
-    /// The certificates to offer to clients, the current one first, then those it replaced that are still valid.
+    /// The identities to offer to clients, the current one first, then those it replaced that are still valid.
     ///
     /// - Parameter now: seconds since the epoch; nil is the system's clock.
-    public func offered(
-        at now: Int64? = nil
-    ) -> [(fingerprint: CertificateFingerprint, notValidAfter: Int64)] {
+    public func offered(at now: Int64? = nil) -> [ServerIdentity] {
         let now = now ?? UnixTime.now
         return self.state.withLock { state in
             state.replaced.removeAll { $0.notValidAfter < now }
-            return ([state.current] + state.replaced).map { ($0.fingerprint, $0.notValidAfter) }
+            return [state.current] + state.replaced
         }
     }
 }

@@ -36,6 +36,12 @@ enum PEMFile {
         _ files: [(name: String, content: String, mode: mode_t)],
         to directory: String
     ) throws(CredentialsError) {
+        guard !directory.isEmpty else {
+            throw CredentialsError(
+                code: .invalidRequest,
+                message: "the directory for \(files[0].name) has no name; write . for the one you are in"
+            )
+        }
         try Self.makeDirectory(directory)
         let suffix = String(UInt64.random(in: .min ... .max), radix: 16)
         let staged = files.map { (temporary: "\(directory)/.\($0.name).\(suffix)", final: "\(directory)/\($0.name)") }

@@ -13,6 +13,10 @@ public final class ServerIdentity: Sendable {
     /// The SHA-256 of the leaf certificate.
     public let fingerprint: CertificateFingerprint
 
+    /// Whether browsers take the leaf certificate for its fingerprint alone, whoever has signed it: its key is not one for
+    /// RSA, and it is valid for at most 14 days (W3C WebTransport, "custom certificate requirements").
+    public let isTrustedByFingerprint: Bool
+
     /// When the leaf certificate's validity begins, in seconds since the epoch.
     public var notValidBefore: Int64 { self.validity.notBefore }
     /// When the leaf certificate's validity ends, in seconds since the epoch.
@@ -69,6 +73,8 @@ public final class ServerIdentity: Sendable {
         let leaf = try Self.leaf(of: self.credentials)
         self.fingerprint = leaf.fingerprint
         self.validity = leaf.validity
+        self.isTrustedByFingerprint =
+            !leaf.hasRSAKey && leaf.validity.seconds <= Int64(DevelopmentCertificate.maximumDays) * 86_400
         try self.checkValidity(at: now)
     }
 
@@ -131,12 +137,13 @@ public final class ServerIdentity: Sendable {
 
     private static func leaf(
         of credentials: CertificateCredentials
-    ) throws(CredentialsError) -> (fingerprint: CertificateFingerprint, validity: Validity) {
+    ) throws(CredentialsError) -> (fingerprint: CertificateFingerprint, validity: Validity, hasRSAKey: Bool) {
         // The datum points into the credentials, which outlive this call.
         var der = gnutls_datum_t()
         try check(gnutls_certificate_get_crt_raw(credentials.handle, 0, 0, &der), "cannot read the certificate back")
         let certificate = try X509Certificate(der: der)
         let fingerprint = CertificateFingerprint(ofDER: UnsafeRawBufferPointer(start: der.data, count: Int(der.size)))
-        return (fingerprint, Validity(notBefore: certificate.notValidBefore, notAfter: certificate.notValidAfter))
+        let validity = Validity(notBefore: certificate.notValidBefore, notAfter: certificate.notValidAfter)
+        return (fingerprint, validity, certificate.hasRSAKey)
     }
 }

@@ -37,6 +37,12 @@ final class X509Certificate {
     /// Seconds since the epoch.
     var notValidAfter: Int64 { Int64(gnutls_x509_crt_get_expiration_time(self.handle)) }
 
+    /// Whether its key is for RSA, which browsers do not take by its hash.
+    var hasRSAKey: Bool {
+        let algorithm = gnutls_x509_crt_get_pk_algorithm(self.handle, nil)
+        return [GNUTLS_PK_RSA, GNUTLS_PK_RSA_PSS].contains { algorithm == Int32($0.rawValue) }
+    }
+
     /// The DNS names and IP addresses of its subject alternative names (RFC 5280 § 4.2.1.6).
     var hosts: [Host] {
         var hosts: [Host] = []
@@ -64,6 +70,9 @@ final class X509Certificate {
 struct Validity: Hashable, Sendable {
     var notBefore: Int64
     var notAfter: Int64
+
+    /// How long it is.
+    var seconds: Int64 { self.notAfter - self.notBefore + 1 }
 
     /// - Parameters:
     ///   - subject: begins the error's sentence, such as "the certificate certs/a.pem".

@@ -19,7 +19,14 @@ public struct OriginPolicy: Sendable, Hashable {
 
         public var description: String {
             "origin \(self.origin.debugDescription) is neither the host \(self.authority.debugDescription) itself nor "
-                + "on the list of allowed origins; to allow it, start the server with --allow-origin \(self.origin)"
+                + "on the list of allowed origins; \(self.advice)"
+        }
+
+        /// A peer's text stands in a command only where it is an origin, which holds nothing that a shell would act on.
+        private var advice: String {
+            OriginPolicy.isSerializedOrigin(self.origin)
+                ? "to allow it, start the server with --allow-origin \(self.origin)"
+                : "it is no origin that could be allowed, and no browser sends it"
         }
     }
 
@@ -39,10 +46,15 @@ public struct OriginPolicy: Sendable, Hashable {
         return host == Self.host(ofAuthority: authority)
     }
 
-    /// Whether a text can stand on the list: a scheme, a host and perhaps a port, or `*`.
+    /// Whether a text can stand on the list: an origin as browsers write it, or `*`.
     public static func isOrigin(_ text: String) -> Bool {
-        if text == "*" { return true }
+        text == "*" || Self.isSerializedOrigin(text)
+    }
+
+    /// A scheme, a host and perhaps a port (RFC 6454 § 6.2); or what pages without one send: `null`, and `file://`.
+    private static func isSerializedOrigin(_ text: String) -> Bool {
         let origin = Self.normalised(text)
+        if origin == "null" || origin == Self.localFile { return true }
         guard let end = origin.firstRange(of: "://")?.upperBound,
             let host = Self.host(ofAuthority: String(origin[end...])),
             !host.isEmpty
@@ -54,9 +66,12 @@ public struct OriginPolicy: Sendable, Hashable {
             && origin[end...].allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-._:[]".contains($0)) }
     }
 
+    /// What Chromium sends for a WebSocket of a page that was opened from a file.
+    private static let localFile = "file://"
+
     private static func normalised(_ origin: String) -> String {
         var origin = origin.lowercased()
-        if origin.hasSuffix("/") { origin.removeLast() }
+        if origin.hasSuffix("/") && origin != Self.localFile { origin.removeLast() }
         return origin
     }
 

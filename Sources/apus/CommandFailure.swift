@@ -17,20 +17,30 @@ enum CommandFailure {
         switch error {
         case is ExitCode, is ValidationError, is CleanExit:
             error
-        case let error as CredentialsError where error.code == .invalidRequest:
-            Self.report(error.message, EX_USAGE)
-        case let error as CredentialsError where error.code == .unwritable:
-            Self.report(error.message, EX_CANTCREAT)
         case let error as CredentialsError:
-            Self.report(error.message, EX_NOINPUT)
+            Self.report(error.message, Self.code(for: error.code))
         case let error as WebTransportError where error.code == .bindFailed:
             Self.report(error.message, EX_UNAVAILABLE)
         case let error as WebTransportError where error.code == .unknownHost:
+            Self.report(error.message, EX_NOHOST)
+        case let error as WebSocketError where error.code == .unknownHost:
             Self.report(error.message, EX_NOHOST)
         case let error as WebSocketError where error.code == .bindFailed:
             Self.report(error.message, EX_UNAVAILABLE)
         default:
             Self.report("\(error)", EX_SOFTWARE)
+        }
+    }
+
+    private static func code(for code: CredentialsError.Code) -> CInt {
+        switch code {
+        case .invalidRequest: EX_USAGE
+        case .unwritable: EX_CANTCREAT
+        case .unreadable: EX_NOINPUT
+        case .malformed, .keyMismatch, .expired, .notYetValid: EX_DATAERR
+        // What a server has shown.
+        case .untrusted, .wrongName, .wrongFingerprint: EX_UNAVAILABLE
+        default: EX_SOFTWARE
         }
     }
 }

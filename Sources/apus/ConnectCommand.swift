@@ -76,12 +76,12 @@ struct ConnectCommand: AsyncParsableCommand {
             }
         } catch let error as ConnectionLost {
             throw CommandFailure.report(error.message, EX_UNAVAILABLE)
-        } catch let error as CredentialsError {
-            throw CommandFailure.report(error.message, EX_UNAVAILABLE)
         } catch let error as WebTransportError where error.code == .unknownHost {
             throw CommandFailure.report(error)
         } catch let error as WebTransportError {
             throw CommandFailure.report(Self.sentence(for: error), EX_UNAVAILABLE)
+        } catch let error as WebSocketError where error.code == .unknownHost {
+            throw CommandFailure.report(error)
         } catch let error as WebSocketError {
             throw CommandFailure.report(error.message, EX_UNAVAILABLE)
         } catch let error as Interrupted {

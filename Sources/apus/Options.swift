@@ -24,7 +24,7 @@ enum SwitchOption: String, ExpressibleByArgument, CaseIterable {
     case off
 }
 
-/// A duration such as `500ms`, `30s` or `2m`.
+/// A duration of at most a day, such as `500ms`, `30s` or `2m`.
 struct DurationOption: ExpressibleByArgument, CustomStringConvertible {
     let amount: TimeAmount
 
@@ -34,14 +34,19 @@ struct DurationOption: ExpressibleByArgument, CustomStringConvertible {
 
     init?(argument: String) {
         let digits = argument.prefix { $0.isNumber }
-        guard let number = Int64(digits), (1...86_400_000).contains(number) else { return nil }
+        guard let number = Int64(digits), (1...Self.longest.nanoseconds / 1_000_000).contains(number) else {
+            return nil
+        }
         switch argument.dropFirst(digits.count) {
         case "ms": self.amount = .milliseconds(number)
-        case "s", "": self.amount = .seconds(min(number, 86_400))
-        case "m": self.amount = .minutes(min(number, 1_440))
+        case "s", "": self.amount = .seconds(number)
+        case "m": self.amount = .minutes(number)
         default: return nil
         }
+        guard self.amount <= Self.longest else { return nil }
     }
+
+    private static let longest = TimeAmount.hours(24)
 
     var description: String { "\(self.amount.nanoseconds / 1_000_000_000)s" }
     var defaultValueDescription: String { self.description }

@@ -93,7 +93,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Silence after which a QUIC connection ends, such as 500ms, 30s or 2m.",
+            "Silence after which a QUIC connection ends, from 1ms to 24 hours, such as 500ms, 30s or 2m.",
             valueName: "duration"
         )
     )
@@ -129,6 +129,9 @@ struct ServeCommand: AsyncParsableCommand {
         for (name, port) in [("--port", self.port), ("--http-port", self.httpPort)] {
             guard (0...65_535).contains(port) else { throw ValidationError("\(name) must be between 0 and 65535.") }
         }
+        guard self.port == 0 || self.port != self.httpPort else {
+            throw ValidationError("--port and --http-port must differ; 0 picks a free one.")
+        }
         guard (self.certificate == nil) == (self.key == nil) else {
             throw ValidationError("--certificate and --key go together.")
         }
@@ -136,7 +139,9 @@ struct ServeCommand: AsyncParsableCommand {
             throw ValidationError("--loops must be between 1 and 256.")
         }
         for origin in self.allowOrigin where !OriginPolicy.isOrigin(origin) {
-            throw ValidationError("\(origin.debugDescription) is no origin; write https://host[:port], or * for all.")
+            throw ValidationError(
+                "\(origin.debugDescription) is no origin; write https://host[:port], null, file://, or * for all."
+            )
         }
         guard (1...1_000_000).contains(self.maxSessions) else {
             throw ValidationError("--max-sessions must be between 1 and 1000000.")
@@ -215,15 +220,34 @@ struct ServeCommand: AsyncParsableCommand {
     private func loadIdentity(_ logger: Logger) throws -> (IdentityStore, DevelopmentIdentity?) {
         if let certificate = self.certificate, let key = self.key {
             let identity = try ServerIdentity(certificateFile: certificate, privateKeyFile: key)
+            Self.warn(of: identity, certificate, logger)
             return (IdentityStore(identity), nil)
         }
         let development = DevelopmentIdentity(directory: "certs")
         return (IdentityStore(try development.load(logger: logger)), development)
     }
 
+    /// What a person would otherwise learn from a browser that says no more than that it failed.
+    private static func warn(of identity: ServerIdentity, _ file: String, _ logger: Logger) {
+        let days = (identity.notValidAfter - Int64(Date().timeIntervalSince1970)) / 86_400
+        if days < 7 {
+            logger.warning("The certificate \(file) expires in \(days) days; renew it, and start the server again.")
+        }
+        if !identity.isTrustedByFingerprint {
+            logger.notice(
+                """
+                Browsers take the certificate \(file) only when an authority that they trust has signed it, and not by its \
+                hash: it is valid for more than \(DevelopmentCertificate.maximumDays) days, or has an RSA key.
+                """
+            )
+        }
+    }
+
     private func makeConfiguration(_ development: DevelopmentIdentity?) -> ApusServer.Configuration {
         var configuration = ApusServer.Configuration()
-        configuration.host = self.host
+        // As it stands in a URL, or bare.
+        let isBracketed = self.host.hasPrefix("[") && self.host.hasSuffix("]")
+        configuration.host = isBracketed ? String(self.host.dropFirst().dropLast()) : self.host
         configuration.port = self.port
         configuration.httpPort = self.httpPort
         configuration.originPolicy = OriginPolicy(allowedOrigins: Set(self.allowOrigin))

@@ -84,14 +84,43 @@ struct OriginPolicyTests {
         #expect(text.hasSuffix("--allow-origin https://evil.example"))
     }
 
+    @Test("What a refusal advises is accepted, and then allows the origin", arguments: OriginPolicyTests.browserOrigins)
+    func adviceWorks(_ origin: String) throws {
+        let refusal = try #require(throws: OriginPolicy.Refusal.self) {
+            try OriginPolicy().check(origin: origin, authority: "host.example")
+        }
+        let advised = try #require(refusal.description.split(separator: "--allow-origin ").last).description
+        #expect(OriginPolicy.isOrigin(advised))
+        #expect(throws: Never.self) {
+            try OriginPolicy(allowedOrigins: [advised]).check(origin: origin, authority: "host.example")
+        }
+    }
+
+    static let browserOrigins = [
+        "https://example.org", "http://localhost:8080", "https://[::1]:4433", "chrome-extension://abcdef", "null",
+        "file://",
+    ]
+
+    @Test(
+        "What is no origin gets no advice: a peer's text does not come into a command",
+        arguments: [
+            "*", "", "https://a;reboot", "https://$(reboot)", "https://a b", "file:///etc", "--host", "https://a/b",
+        ]
+    )
+    func noAdvice(_ origin: String) throws {
+        let refusal = try #require(throws: OriginPolicy.Refusal.self) {
+            try OriginPolicy().check(origin: origin, authority: "host.example")
+        }
+        #expect(!refusal.description.contains("--allow-origin"))
+    }
+
     @Test("Only origins can stand on the list")
     func origins() {
-        for text in ["*", "https://example.org", "http://localhost:8080", "https://[::1]:4433", "HTTPS://Example.org/"]
-        {
+        for text in Self.browserOrigins + ["*", "HTTPS://Example.org/"] {
             #expect(OriginPolicy.isOrigin(text), "\(text)")
         }
         for text in [
-            "", "example.org", "https://", "https://a b", "not an origin", "https://a/b", "https://a:b", "://a", "null",
+            "", "example.org", "https://", "https://a b", "not an origin", "https://a/b", "https://a:b", "://a",
         ] {
             #expect(!OriginPolicy.isOrigin(text), "\(text)")
         }

@@ -7,7 +7,7 @@ import os
 import selectors
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -32,6 +32,8 @@ class Server:
     http_port: int
     sha256: str
     host: str = "localhost"
+    # Where it says that its lab page is.
+    urls: list[str] = field(default_factory=list)
 
     @classmethod
     def start(cls, directory: Path, *arguments: str) -> Server:
@@ -57,7 +59,7 @@ class Server:
             process.wait()
             raise
         assert ready["ready"] is True
-        return cls(process, ready["port"], ready["httpPort"], ready["certificateSHA256"])
+        return cls(process, ready["port"], ready["httpPort"], ready["certificateSHA256"], urls=ready["urls"])
 
     @property
     def page(self) -> str:

@@ -9,6 +9,7 @@ import shutil
 import socket
 import stat
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 import certificates
 from server import Server
 
-EX_USAGE, EX_UNAVAILABLE, EX_NOINPUT, EX_CANTCREAT = 64, 69, 66, 73
+EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_NOHOST, EX_UNAVAILABLE, EX_CANTCREAT = 64, 65, 66, 68, 69, 73
 
 
 def apus_command(apus: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
@@ -62,10 +63,17 @@ def test_certificate_refuses_lifetimes_that_browsers_refuse(apus, tmp_path, days
 
 @pytest.mark.parametrize("arguments", [
     ("--nonsense",), ("--port", "70000"), ("--port", "x"), ("--retry", "perhaps"), ("--loops", "0"),
+    ("--port", "4434", "--http-port", "4434"), ("--idle-timeout", "0s"), ("--idle-timeout", "25000m"),
     ("--max-message-size", "124"), ("--max-message-size", "1k"), ("--idle-timeout", "soon"), ("--congestion-control", "vegas"), ("--certificate", "only.pem"),
 ])
 def test_serve_refuses_bad_arguments(apus, tmp_path, arguments):
     assert_fails(apus_command(apus, "serve", *arguments, cwd=tmp_path), EX_USAGE, "Error")
+
+
+def test_certificate_needs_a_directory(apus, tmp_path):
+    """An empty name is a variable of a script that was not set; the root of the file system is not meant."""
+    result = apus_command(apus, "certificate", "--output", "", cwd=tmp_path)
+    assert_fails(result, EX_USAGE, "the directory", "has no name")
 
 
 def test_serve_names_an_unreadable_certificate(apus, tmp_path):
@@ -76,7 +84,7 @@ def test_serve_names_an_unreadable_certificate(apus, tmp_path):
 def test_serve_names_an_expired_certificate(apus, tmp_path):
     old = certificates.make(tmp_path, "old", days=0)
     result = apus_command(apus, "serve", "--certificate", old.certificate, "--key", old.key, cwd=tmp_path)
-    assert_fails(result, EX_NOINPUT, "old", "expired at", "apus certificate")
+    assert_fails(result, EX_DATAERR, "old", "expired at", "apus certificate")
 
 
 def test_serve_refuses_a_key_of_another_certificate(apus, tmp_path):
@@ -85,7 +93,7 @@ def test_serve_refuses_a_key_of_another_certificate(apus, tmp_path):
     result = apus_command(
         apus, "serve", "--certificate", "a/development.pem", "--key", "b/development.key", cwd=tmp_path,
     )
-    assert_fails(result, EX_NOINPUT, "key")
+    assert_fails(result, EX_DATAERR, "key")
 
 
 @pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
@@ -96,14 +104,15 @@ def test_serve_names_a_port_in_use(apus, tmp_path, kind):
             holder.listen()
         port = holder.getsockname()[1]
         result = apus_command(apus, "serve", "--port", port, "--http-port", "0", cwd=tmp_path)
-        assert_fails(result, EX_UNAVAILABLE, str(port))
+        assert_fails(result, EX_UNAVAILABLE, str(port), "choose another port")
+        assert result.stderr.splitlines()[-1].startswith("apus: cannot listen on")
 
 
 def test_serve_names_a_plain_port_in_use(apus, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         result = apus_command(apus, "serve", "--port", "0", "--http-port", port, cwd=tmp_path)
-        assert_fails(result, EX_UNAVAILABLE, str(port))
+        assert_fails(result, EX_UNAVAILABLE, str(port), "choose another port")
 
 
 def test_serve_refuses_a_qlog_directory_that_it_cannot_make(apus, tmp_path):
@@ -115,7 +124,39 @@ def test_serve_refuses_a_qlog_directory_that_it_cannot_make(apus, tmp_path):
 def test_serve_names_a_host_that_does_not_exist(apus, tmp_path):
     """A name that no resolver may know (RFC 6761 § 6.4)."""
     result = apus_command(apus, "serve", "--host", "nowhere.invalid", "--http-port", "0", cwd=tmp_path)
-    assert_fails(result, EX_UNAVAILABLE, "nowhere.invalid", "the name cannot be resolved")
+    assert_fails(result, EX_NOHOST, "nowhere.invalid", "the name cannot be resolved")
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    ((), ["http://localhost:{httpPort}/", "https://localhost:{port}/"]),
+    (("--host", "127.0.0.1"), ["http://127.0.0.1:{httpPort}/", "https://127.0.0.1:{port}/"]),
+    (("--host", "[::1]"), ["http://[::1]:{httpPort}/", "https://[::1]:{port}/"]),
+    (("--host", "127.0.0.2"), ["https://127.0.0.2:{port}/"]),
+])
+def test_the_ready_line_names_addresses_at_which_sessions_open(apus, tmp_path, arguments, expected):
+    """A browser tries one address of localhost over QUIC, and the page opens sessions where it is itself."""
+    server = Server.start(tmp_path, *arguments)
+    try:
+        ports = {"port": server.port, "httpPort": server.http_port}
+        assert server.urls == [text.format_map(ports) for text in expected]
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize(("days", "is_rsa", "words"), [
+    (2, False, ["expires in 1 days"]), (90, False, ["not by its hash"]), (10, True, ["not by its hash"]), (13, False, []),
+])
+def test_serve_warns_of_certificates_that_will_not_do(apus, tmp_path, days, is_rsa, words):
+    (tmp_path / "certs").mkdir()
+    certificates.make(tmp_path / "certs", "development", days=days, is_rsa=is_rsa)
+    server = Server.start(tmp_path)
+    with urllib.request.urlopen(server.page + "api/certificate", timeout=30) as response:
+        (certificate,) = json.load(response)["certificates"]
+    assert certificate["trustedByHash"] == ("not by its hash" not in words)
+    server.stop()
+    log = (tmp_path / "server.log").read_text()
+    assert [word in log for word in words] == [True] * len(words), log
+    assert bool(words) == ("The certificate" in log or "the certificate" in log), log
 
 
 @pytest.mark.parametrize("origin", ["not an origin", "example.org", "https://example.org/path"])

@@ -17,7 +17,7 @@ import pytest
 
 from server import Server, binary
 
-EX_USAGE, EX_UNAVAILABLE = 64, 69
+EX_USAGE, EX_NOHOST, EX_UNAVAILABLE = 64, 68, 69
 TIMEOUT = 30.0
 
 WEBTRANSPORT, SECURE_WEBSOCKET, WEBSOCKET = "https", "wss", "ws"
@@ -254,6 +254,49 @@ def test_nothing_listening_is_told() -> None:
     result = connect(f"ws://127.0.0.1:{port}/echo")
     assert (result.returncode, result.stdout) == (EX_UNAVAILABLE, "")
     assert str(port) in result.stderr
+
+
+@pytest.mark.parametrize(("scheme", "right"), [("ws", "wss://"), ("wss", "ws://")])
+def test_the_port_of_the_other_scheme_is_told(server: Server, scheme: str, right: str) -> None:
+    """A server has a port for TLS and one without; what comes from the wrong one says nothing to a person."""
+    port = server.port if scheme == "ws" else server.http_port
+    arguments = () if scheme == "ws" else ("--insecure",)
+    result = connect(f"{scheme}://localhost:{port}/echo", *arguments)
+    assert (result.returncode, result.stdout) == (EX_UNAVAILABLE, "")
+    (sentence,) = result.stderr.splitlines()
+    assert sentence.startswith(f"apus: cannot connect to localhost:{port}: ") and f"write {right}" in sentence
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"\0" * 100, b"HTTP/1.1 200 OK\r\n\r\n"])
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_a_server_of_something_else_is_told(answer: bytes, is_reset: bool) -> None:
+    """It says something, or nothing, and ends the connection; one that the kernel resets has not read the request."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        process = subprocess.Popen(
+            [binary(), "connect", f"ws://127.0.0.1:{port}/"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )
+        listener.settimeout(TIMEOUT)
+        peer, _ = listener.accept()
+        with peer:
+            if not is_reset:
+                peer.settimeout(TIMEOUT)
+                peer.recv(4096)
+            else:
+                peer.recv(1)
+            peer.sendall(answer)
+        _, sentences = process.communicate(timeout=TIMEOUT)
+    assert process.returncode == EX_UNAVAILABLE
+    (sentence,) = sentences.decode().splitlines()
+    assert sentence.startswith("apus: ") and (f"127.0.0.1:{port}" in sentence or "200" in sentence), sentence
+
+
+@schemes
+def test_a_name_that_does_not_exist_is_told(scheme: str) -> None:
+    """A name that no resolver may know (RFC 6761 § 6.4)."""
+    result = connect(f"{scheme}://nowhere.invalid/echo")
+    assert (result.returncode, result.stdout) == (EX_NOHOST, "")
+    assert "the name nowhere.invalid cannot be resolved" in result.stderr
 
 
 @pytest.mark.parametrize("arguments", [

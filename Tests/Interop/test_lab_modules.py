@@ -112,7 +112,8 @@ def test_hashes_are_64_hexadecimal_digits(module, text, valid):
 
 BASE = {
     "transport": "webtransport", "event": "refused", "ownServer": True, "healthy": True,
-    "pathOpens": True, "echoOpens": True, "hashOffered": True, "expired": False,
+    "pathOpens": True, "echoOpens": True, "hashOffered": True, "hashAllowed": True, "expired": False,
+    "hostname": "example.org",
 }
 
 
@@ -126,6 +127,8 @@ BASE = {
     ({"pathOpens": False, "echoOpens": False}, "origin-refused"),
     ({"hashOffered": False}, "hash-mismatch"),
     ({"hashOffered": None}, "no-hash"),
+    ({"hashAllowed": False}, "hash-not-allowed"),
+    ({"hashAllowed": False, "hashOffered": None}, "no-hash"),
     ({"expired": True}, "certificate-expired"),
     ({"transport": "websocket"}, "transient"),
 ])
@@ -133,6 +136,20 @@ def test_a_failure_is_explained_by_what_the_probes_found(module, facts, cause):
     diagnosis = module("diagnosis", "return m.diagnose(args.facts);", facts=BASE | facts)
     assert diagnosis["cause"] == cause
     assert diagnosis["title"].endswith(".") and diagnosis["advice"]
+
+
+def test_a_failure_at_localhost_names_its_two_addresses(module):
+    advice = module("diagnosis", "return m.diagnose(args.facts).advice;", facts=BASE | {"hostname": "localhost"})
+    assert "127.0.0.1" in " ".join(advice)
+
+
+@pytest.mark.parametrize(("listed", "hashes"), [
+    ([], []), ([("AB", True)], ["ab"]), ([("ab", False), ("cd", True)], ["cd"]), ([("ab", False)], []),
+])
+def test_only_hashes_that_browsers_take_are_passed_to_them(module, listed, hashes):
+    certificates = [{"sha256": sha256, "trustedByHash": trusted} for sha256, trusted in listed]
+    found = module("server", "return m.certificateHashes({ certificates: args.certificates });", certificates=certificates)
+    assert found == hashes
 
 
 @pytest.mark.parametrize(("secure", "expected"), [(False, "http://localhost:8099/"), (True, "WebSocket works here")])

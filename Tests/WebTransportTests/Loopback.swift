@@ -30,16 +30,19 @@ enum Loopback {
             eventLoopGroup: Self.group,
             logger: logger
         )
-        let client = Client(
+        var client = Client(
             authority: "127.0.0.1:\(server.localAddress.port!)",
             configuration: .init(
                 credentials: try ClientCredentials(verification: .fingerprints([identity.fingerprint]))
             )
         )
+        // A net for a machine that is busy with all the other tests.
+        client.configuration.connectTimeout = .seconds(60)
+        let connecting = client
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await server.run(handler: handler) }
             defer { server.beginGracefulShutdown() }
-            try await body(server, client)
+            try await body(server, connecting)
         }
     }
 

@@ -7,7 +7,7 @@ import { clockResolution } from "./environment.js";
 import { count, duration, ratio } from "./format.js";
 import { depthLabel, Plot, swatch } from "./plot.js";
 import { report, rows } from "./results.js";
-import { describeServer, sessionURL } from "./server.js";
+import { certificateHashes, describeServer, sessionURL } from "./server.js";
 import { nines, percentile, shareAtDepth, sorted } from "./statistics.js";
 import { errorText } from "./streams.js";
 
@@ -87,7 +87,7 @@ export class ComparisonView {
       target = {
         webtransport: sessionURL("webtransport", server, "/echo", location),
         websocket: sessionURL("websocket", server, "/echo", location),
-        hashes: server.certificates.map((certificate) => certificate.sha256.toLowerCase()),
+        hashes: certificateHashes(server),
       };
       this.#status("Running…");
       await compare(settings, target, {

@@ -2,7 +2,7 @@
  * Why a session failed. Browsers say only "Opening handshake failed" or "Connection lost", so the page
  * asks the server in other ways (`probe`) and concludes from the answers (`diagnose`, which is pure).
  */
-import { describeServer, isHealthy, sessionURL, webSocketOpens } from "./server.js";
+import { certificateHashes, describeServer, isHealthy, sessionURL, webSocketOpens } from "./server.js";
 
 /**
  * @typedef {object} Facts
@@ -13,6 +13,8 @@ import { describeServer, isHealthy, sessionURL, webSocketOpens } from "./server.
  * @property {boolean | null} pathOpens a WebSocket to the same path opened; null when not tried
  * @property {boolean | null} echoOpens a WebSocket to /echo opened; null when not tried
  * @property {boolean | null} hashOffered the hash in use is one the server offers now; null when none was used
+ * @property {boolean} hashAllowed the server has a certificate that browsers take by its hash
+ * @property {string} hostname of the session's URL
  * @property {boolean} expired the newest certificate has expired
  *
  * @typedef {{cause: string, title: string, advice: string[]}} Diagnosis
@@ -27,7 +29,7 @@ export async function probe({ transport, event, url, hashes }, page) {
   /** @type {Facts} */
   const facts = {
     transport, event, ownServer: false, healthy: await isHealthy(),
-    pathOpens: null, echoOpens: null, hashOffered: null, expired: false,
+    pathOpens: null, echoOpens: null, hashOffered: null, hashAllowed: true, hostname: url.hostname, expired: false,
   };
   const server = facts.healthy ? await describeServer().catch(() => null) : null;
   const ports = server === null ? [] : [server.port, server.httpPort].map(String);
@@ -36,6 +38,7 @@ export async function probe({ transport, event, url, hashes }, page) {
   if (server === null || !facts.ownServer) return facts;
   const offered = server.certificates.map((certificate) => certificate.sha256.toLowerCase());
   if (hashes.length > 0) facts.hashOffered = hashes.some((hash) => offered.includes(hash));
+  facts.hashAllowed = certificateHashes(server).length > 0;
   facts.expired = server.certificates.every((certificate) => Date.parse(certificate.notAfter) < Date.now());
   // The session's own host name, because the server compares it with the page's origin.
   const place = { protocol: page.protocol, hostname: url.hostname };
@@ -126,6 +129,16 @@ export function diagnose(facts) {
       advice: ["Make a new one with apus certificate and restart the server, then reload this page."],
     };
   }
+  if (!facts.hashAllowed && facts.hashOffered !== null) {
+    return {
+      cause: "hash-not-allowed",
+      title: "The server's certificate is not one that browsers take by its hash.",
+      advice: [
+        "It is valid for more than 14 days, or has an RSA key. Clear the hash: then an authority that the browser"
+          + " trusts must have signed it. Or use a certificate made by apus certificate.",
+      ],
+    };
+  }
   if (facts.hashOffered === false) {
     return {
       cause: "hash-mismatch",
@@ -153,6 +166,10 @@ export function diagnose(facts) {
     advice: [
       "Check firewalls, VPNs and container port mappings: the port must be open for UDP as well as TCP.",
       "The certificate hash is right, and path and origin were accepted over WebSocket.",
+      ...(facts.hostname === "localhost"
+        ? ["localhost is both [::1] and 127.0.0.1: a server that was started with --host and one of the two is reached"
+            + " over QUIC under that address only. Open this page there."]
+        : []),
     ],
   };
 }

@@ -1,7 +1,7 @@
 /** What the page knows about the server that delivered it. */
 
 /**
- * @typedef {{sha256: string, base64: string, notAfter: string}} Certificate
+ * @typedef {{sha256: string, base64: string, notAfter: string, trustedByHash: boolean}} Certificate
  * @typedef {{port: number, httpPort: number, certificates: Certificate[]}} ServerDescription
  * @typedef {"webtransport" | "websocket"} Transport
  */
@@ -14,6 +14,15 @@ export async function describeServer() {
   const response = await fetch("/api/certificate", { cache: "no-store", signal: AbortSignal.timeout(5000) });
   if (!response.ok) throw new Error(`/api/certificate answered ${response.status}`);
   return response.json();
+}
+
+/**
+ * What a page may pass as serverCertificateHashes. Browsers refuse the hash of a certificate that is valid for long, or
+ * has an RSA key, even when an authority that they trust has signed it.
+ * @param {ServerDescription} server
+ */
+export function certificateHashes(server) {
+  return server.certificates.filter(({ trustedByHash }) => trustedByHash).map(({ sha256 }) => sha256.toLowerCase());
 }
 
 /**

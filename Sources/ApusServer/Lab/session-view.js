@@ -2,7 +2,7 @@
 import { diagnose, probe } from "./diagnosis.js";
 import { byID, showFacts, showLines } from "./dom.js";
 import { duration, hashBytes } from "./format.js";
-import { describeServer, parseSessionURL, sessionURL } from "./server.js";
+import { certificateHashes, describeServer, parseSessionURL, sessionURL } from "./server.js";
 import { errorText } from "./streams.js";
 import { WebSocketSession } from "./websocket-session.js";
 import { WebTransportSession } from "./webtransport-session.js";
@@ -63,7 +63,7 @@ export class SessionView {
   /** @param {import("./server.js").ServerDescription} server */
   use(server) {
     this.#server = server;
-    byID("hashes").value = server.certificates.map((certificate) => certificate.sha256).join("\n");
+    byID("hashes").value = certificateHashes(server).join("\n");
     this.#summarizeHashes();
     this.#fillURL();
   }

@@ -29,6 +29,7 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
     private let key: String
     private let subprotocols: [String]
     private let configuration: WebSocketClientConfiguration
+    private let failure: ConnectFailure
     private let waitsForTLS: Bool
     private let encoder: HTTPRequestEncoder
     private let decoder: ByteToMessageHandler<HTTPResponseDecoder>
@@ -39,6 +40,7 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
     init(
         request: HTTPRequest,
         configuration: WebSocketClientConfiguration,
+        failure: ConnectFailure,
         waitsForTLS: Bool,
         encoder: HTTPRequestEncoder,
         decoder: ByteToMessageHandler<HTTPResponseDecoder>,
@@ -48,6 +50,7 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
         self.subprotocols = configuration.subprotocols
         self.request = request
         self.configuration = configuration
+        self.failure = failure
         self.waitsForTLS = waitsForTLS
         self.encoder = encoder
         self.decoder = decoder
@@ -59,8 +62,7 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
     func handlerAdded(context: ChannelHandlerContext) {
         let timeout = self.configuration.connectTimeout
         self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
-            let message = "\(self.request.authority ?? "") did not begin a WebSocket session within \(timeout)"
-            self.fail(context, WebSocketError(code: .timedOut, message: message))
+            self.fail(context, self.failure.timedOut("did not begin a WebSocket session within \(timeout)"))
         }
         if context.channel.isActive && !self.waitsForTLS { self.sendRequest(context) }
     }
@@ -71,7 +73,7 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
         // A handler that leaves with the promise open leaves with its channel.
         guard case .done = self.state else {
             self.state = .done
-            return self.promise.fail(Self.ended)
+            return self.promise.fail(self.failure.ended)
         }
     }
 
@@ -89,17 +91,13 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
         if case .refused(let response, let body) = self.state {
             self.refuse(context, response, body)
         } else {
-            self.fail(context, Self.ended)
+            self.fail(context, self.failure.ended)
         }
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.fail(context, error)
-    }
-
-    private static var ended: WebSocketError {
-        WebSocketError(code: .connectFailed, message: "the server ended the connection before the session began")
+        self.fail(context, self.failure.error(for: error))
     }
 
     private func fail(_ context: ChannelHandlerContext, _ error: any Error) {

@@ -1,5 +1,4 @@
 import Credentials
-import Glibc
 import HTTPSemantics
 import HTTPTypes
 import LoopConcurrency
@@ -85,7 +84,7 @@ public enum WebSocketClient {
                 )
             }
         } catch {
-            throw Self.connectFailed(target, error)
+            throw ConnectFailure(target: target).error(for: error)
         }
         return try await withTaskCancellationHandler {
             do {
@@ -131,6 +130,7 @@ public enum WebSocketClient {
                 headerFields: configuration.fields
             ),
             configuration: configuration,
+            failure: ConnectFailure(target: target),
             waitsForTLS: tls != nil,
             encoder: encoder,
             decoder: decoder,
@@ -145,29 +145,5 @@ public enum WebSocketClient {
             throw error
         }
         return promise.futureResult
-    }
-
-    private static func connectFailed(_ target: SessionURL, _ error: any Error) -> any Error {
-        let reason: String
-        switch error {
-        case is CredentialsError, is WebSocketError, is CancellationError:
-            return error
-        case let error as NIOConnectionError:
-            // Each address may have failed in its way; the first is the one that the system prefers.
-            if let failure = error.connectionErrors.first?.error {
-                return Self.connectFailed(target, failure)
-            }
-            reason = "the name cannot be resolved; check its spelling and the network"
-        case ChannelError.connectTimeout:
-            let message = "\(target.authority) did not answer; check the address, the server and the network"
-            return WebSocketError(code: .timedOut, message: message)
-        case let error as IOError where error.errnoCode == ECONNREFUSED:
-            reason = "nothing listens there; start the server or check the port"
-        case let error as IOError:
-            reason = String(cString: strerror(error.errnoCode))
-        default:
-            reason = "\(error)"
-        }
-        return WebSocketError(code: .connectFailed, message: "cannot connect to \(target.authority): \(reason)")
     }
 }

@@ -6,6 +6,7 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable {
         private enum Value {
             case closed, bindFailed, invalidURL, invalidArgument, connectFailed, timedOut, refused, handshakeFailed
+            case unknownHost
         }
 
         private let value: Value
@@ -20,6 +21,8 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static var invalidURL: Self { Self(.invalidURL) }
         /// A value that the protocol does not allow, such as a reason that is too long.
         public static var invalidArgument: Self { Self(.invalidArgument) }
+        /// The host's name cannot be resolved.
+        public static var unknownHost: Self { Self(.unknownHost) }
         /// The server could not be reached, or the connection ended before the session began.
         public static var connectFailed: Self { Self(.connectFailed) }
         /// The session did not begin in time.

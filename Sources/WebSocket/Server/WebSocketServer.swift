@@ -1,4 +1,4 @@
-import Glibc
+import HTTPSemantics
 import HTTPTypes
 public import Logging
 import LoopConcurrency
@@ -33,7 +33,7 @@ public final class WebSocketServer: Sendable {
     /// Opens all listeners, or none. Connections wait in the kernel's queue until `run`.
     ///
     /// A server that will not be run is given up with `beginGracefulShutdown()`.
-    /// - Throws: `WebSocketError` with the code `bindFailed`, which names the address and the reason.
+    /// - Throws: `WebSocketError` with the code `bindFailed` or `unknownHost`, which names the address and the reason.
     public static func bind(
         configuration: WebSocketServerConfiguration,
         eventLoopGroup: any EventLoopGroup,
@@ -49,7 +49,11 @@ public final class WebSocketServer: Sendable {
                 addresses.append(address)
             } catch {
                 core.beginDraining()
-                throw Self.bindFailed(listener, error)
+                let failure = ListenFailure("TCP", host: listener.host, port: listener.port, error)
+                throw WebSocketError(
+                    code: failure.isOfUnknownHost ? .unknownHost : .bindFailed,
+                    message: failure.description
+                )
             }
         }
         return WebSocketServer(core: core, eventLoopGroup: eventLoopGroup, localAddresses: addresses)
@@ -151,27 +155,4 @@ public final class WebSocketServer: Sendable {
 
     /// Enough for the network to be busy while the loop is; little enough that a thousand slow readers fit in memory.
     static let writeBufferWatermark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 << 10, high: 256 << 10)
-
-    private static func bindFailed(
-        _ listener: WebSocketServerConfiguration.Listener,
-        _ error: any Error
-    ) -> WebSocketError {
-        let host = listener.host.contains(":") ? "[\(listener.host)]" : listener.host
-        let reason: String
-        switch (error as? IOError)?.errnoCode {
-        case EADDRINUSE:
-            reason = "the port is in use; stop the program that uses it or choose another port"
-        case EACCES:
-            reason = "permission denied; choose a port from 1024 up or grant the right to bind lower ones"
-        case EADDRNOTAVAIL:
-            reason = "this machine does not have that address; choose another host"
-        case let code?:
-            reason = String(cString: strerror(code))
-        case nil where error is SocketAddressError.UnknownHost:
-            reason = "the name cannot be resolved; write an address of this machine, or :: for all"
-        case nil:
-            reason = "\(error)"
-        }
-        return WebSocketError(code: .bindFailed, message: "cannot listen on \(host):\(listener.port) (TCP): \(reason)")
-    }
 }

@@ -276,7 +276,7 @@ extension WebTransportError {
         Self(
             .timedOut,
             "no answer within \(time.nanoseconds / 1_000_000_000) s: nothing comes from \(address) over UDP; "
-                + "check that the server runs and that no firewall blocks UDP"
+                + "check that a server of QUIC runs there, that the port is not its plain one, and that no firewall blocks UDP"
         )
     }
 }

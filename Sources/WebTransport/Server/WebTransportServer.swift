@@ -137,10 +137,8 @@ public final class WebTransportServer: Sendable {
             }
         } catch {
             await Self.close(endpoints)
-            throw WebTransportError(
-                .bindFailed,
-                "UDP port \(configuration.port) on \(configuration.host) cannot be used: \(error)"
-            )
+            let failure = ListenFailure("UDP", host: configuration.host, port: configuration.port, error)
+            throw WebTransportError(.bindFailed, failure.description)
         }
         return WebTransportServer(
             localAddress: address,

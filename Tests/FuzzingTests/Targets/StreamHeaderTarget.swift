@@ -67,7 +67,7 @@ extension FuzzTarget {
     ) -> HTTP3ErrorCode? {
         var watch = FrameWatch(isUnidirectional: isUnidirectional)
         do throws(HTTP3Error) {
-            for piece in cutting.pieces(of: input) { try watch.process(piece) }
+            for piece in cutting.pieces(of: input) { _ = try watch.process(piece) }
             return nil
         } catch {
             return error.code

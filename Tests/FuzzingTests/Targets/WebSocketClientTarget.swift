@@ -1,3 +1,4 @@
+import HTTPSemantics
 import HTTPTypes
 import NIOCore
 import NIOEmbedded
@@ -65,9 +66,11 @@ private struct ClientOutcome: Equatable {
         let decoder = ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes))
         var configuration = WebSocketClientConfiguration(subprotocols: Self.offered)
         configuration.compression = WebSocketCompression()
+        let target = try SessionURL(validating: "ws://localhost/")
         let handshake = ClientHandshakeHandler(
-            request: HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: "/"),
+            request: HTTPRequest(method: .get, scheme: "http", authority: target.authority, path: target.path),
             configuration: configuration,
+            failure: ConnectFailure(target: target),
             waitsForTLS: false,
             encoder: encoder,
             decoder: decoder,
