@@ -102,7 +102,7 @@ let package = Package(
             "HTTPSemantics",
             [nioCore, httpTypes, logging, .product(name: "NIOConcurrencyHelpers", package: "swift-nio")]
         ),
-        library("LoopConcurrency", [nioCore]),
+        library("LoopConcurrency", [nioCore, deque]),
         library("Credentials", ["CGnuTLS"]),
         library("QUIC", ["CNgtcp2", "CGnuTLS", "Credentials", nioCore, deque]),
         library("HTTP3", ["CNghttp3", nioCore, httpTypes, deque]),
@@ -184,7 +184,8 @@ let package = Package(
         tests(
             "WebTransportTests",
             [
-                "WebTransport", "WebTransportCore", "QUIC", "HTTP3", "Credentials", "HTTPSemantics", nioCore, nioPosix,
+                "WebTransport", "WebTransportCore", "QUIC", "HTTP3", "Credentials", "HTTPSemantics", "LoopConcurrency",
+                nioCore, nioPosix,
                 httpTypes, logging,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ]

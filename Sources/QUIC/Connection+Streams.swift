@@ -54,6 +54,11 @@ extension Connection {
         self.streams[id]?.buffer.heldByteCount ?? 0
     }
 
+    /// Whether some of what was written to a stream has not been in a packet yet.
+    package func hasUnsentBytes(of id: StreamID) -> Bool {
+        self.streams[id]?.buffer.hasUnsent ?? false
+    }
+
     /// Gives up sending on a stream (RESET_STREAM), but not before its first `prefix` bytes were acknowledged.
     package func reset(_ id: StreamID, code: UInt64, afterPrefix prefix: Int = 0) {
         guard self.isOpen else { return }

@@ -12,6 +12,7 @@ enum Loopback {
 
     /// Starts a server, gives its URL to `body`, and shuts it down.
     static func withServer(
+        on group: any EventLoopGroup = Self.group,
         configure: (inout WebTransportServer.Configuration) -> Void = { _ in },
         handler: @escaping @Sendable (WebTransportSession) async throws -> Void,
         _ body: @Sendable (_ server: WebTransportServer, _ client: Client) async throws -> Void
@@ -27,7 +28,7 @@ enum Loopback {
         let logger = Logger(label: "test")
         let server = try await WebTransportServer.bind(
             configuration: configuration,
-            eventLoopGroup: Self.group,
+            eventLoopGroup: group,
             logger: logger
         )
         var client = Client(

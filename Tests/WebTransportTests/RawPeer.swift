@@ -22,6 +22,8 @@ final class RawPeer: ChannelInboundHandler {
     private(set) var stops: [Int64: UInt64] = [:]
     private(set) var datagrams: [ByteBuffer] = []
     private(set) var responses: [Int64: HTTPResponse] = [:]
+    /// Streams of the server's sessions and datagrams that came when there was no response at all.
+    private(set) var arrivalsBeforeResponse = 0
     private(set) var closeReason: ConnectionCloseReason?
     private(set) var isReady = false
     /// Whether the streams and settings of HTTP/3 are sent. Without them the server knows nothing of this client.
@@ -165,6 +167,7 @@ final class RawPeer: ChannelInboundHandler {
                 if self.sendsSettings { try? self.startHTTP3() }
             case .streamData(let id, let bytes, let isFinal):
                 self.quic.consumed(bytes.readableBytes, of: id)
+                if self.responses.isEmpty, id.isServerInitiated, id.rawValue >= 15 { self.arrivalsBeforeResponse += 1 }
                 self.received[id.rawValue, default: ByteBuffer()].writeImmutableBuffer(bytes)
                 if isFinal { self.finished.insert(id.rawValue) }
                 // Streams that begin with WebTransport's signals are none of HTTP/3's; the rest may be.
@@ -178,6 +181,7 @@ final class RawPeer: ChannelInboundHandler {
             case .stopSending(let id, let code):
                 if let code { self.stops[id.rawValue] = code }
             case .datagram(let frame):
+                if self.responses.isEmpty { self.arrivalsBeforeResponse += 1 }
                 self.datagrams.append(frame)
             case .closed(let reason):
                 self.closeReason = reason

@@ -1,6 +1,7 @@
 import Credentials
 import HTTPSemantics
 import HTTPTypes
+import LoopConcurrency
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -202,6 +203,35 @@ struct SessionTests {
             let error = await #expect(throws: WebTransportError.self) { try await stranger.withSession { _ in } }
             #expect(error?.code == .connectionClosed)
         }
+    }
+
+    @Test("What a handler sends at once comes after the response, however busy the loop is")
+    func responseFirst() async throws {
+        let sent = 30
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        try await Loopback.withServer(on: group) { session in
+            for _ in 0..<sent {
+                try await session.openUnidirectionalStream().finish()
+                try await session.datagrams.send(ByteBuffer(string: "at once"))
+            }
+            _ = try await session.closed
+        } _: { _, client in
+            // Each turn of the loop takes longer than the way of a session to its handler.
+            let busy = Task(executorPreference: EventLoopTaskExecutor(group.next())) {
+                while !Task.isCancelled { await Task.yield() }
+            }
+            defer { busy.cancel() }
+            for _ in 0..<5 {
+                try await RawPeer.withPeer(of: client) { peer in
+                    try await peer.perform { try $0.connect() }
+                    // Behind the three streams of HTTP/3.
+                    let last = Int64(15 + 4 * (sent - 1))
+                    try await peer.wait { $0.finished.contains(last) }
+                    try await peer.perform { #expect($0.arrivalsBeforeResponse == 0) }
+                }
+            }
+        }
+        try await group.shutdownGracefully()
     }
 
     @Test("Nobody there: the client says so within its time limit")

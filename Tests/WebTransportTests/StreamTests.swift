@@ -225,6 +225,8 @@ struct StreamTests {
     func streamsThatAreStopped() async throws {
         // More than a peer may give up of its own accord: 2,048 and 100 a second.
         let rounds = 40
+        // A writer stays on its loop until a mebibyte waits, which shall not take it long.
+        let unwanted = ByteBuffer(repeating: 1, count: 1 << 18)
         try await Loopback.withServer { session in
             for await stream in session.incomingBidirectionalStreams {
                 stream.inbound.stop(code: 1)
@@ -238,7 +240,7 @@ struct StreamTests {
                             group.addTask {
                                 let stream = try await session.openBidirectionalStream()
                                 do {
-                                    while true { try await stream.outbound.write(ByteBuffer(string: "unwanted")) }
+                                    while true { try await stream.outbound.write(unwanted) }
                                 } catch let error as WebTransportError where error.code == .streamStopped {}
                             }
                         }

@@ -2,6 +2,7 @@ public import Credentials
 import HTTPSemantics
 public import HTTPTypes
 public import Logging
+import LoopConcurrency
 public import NIOCore
 import NIOPosix
 import QUIC
@@ -63,7 +64,10 @@ public final class WebTransportClient: Sendable {
         self.isIPv6 = isIPv6
     }
 
-    /// Opens a session, gives it to `body`, and closes it and the socket when that returns or throws.
+    /// Opens a session, runs `body` with it on the connection's event loop, and closes it and the socket when that returns
+    /// or throws.
+    ///
+    /// Every `await` in `body` resumes on the loop, without a thread hop; it must not block.
     /// - Parameters:
     ///   - url: `https://host[:port]/path[?query]`.
     ///   - fields: further request header fields, such as `Origin`.
@@ -76,7 +80,7 @@ public final class WebTransportClient: Sendable {
         subprotocols: [String] = [],
         eventLoopGroup: any EventLoopGroup,
         logger: Logger = Logger(label: "apus.client"),
-        _ body: @Sendable (WebTransportSession) async throws -> Result
+        _ body: @concurrent @Sendable (WebTransportSession) async throws -> Result
     ) async throws -> Result {
         let client = try await Self.bind(
             configuration: configuration,
@@ -85,7 +89,9 @@ public final class WebTransportClient: Sendable {
         )
         do {
             let session = try await client.connect(to: url, fields: fields, subprotocols: subprotocols)
-            let result = try await body(session)
+            let result = try await withTaskExecutorPreference(EventLoopTaskExecutor(session.eventLoop)) {
+                try await body(session)
+            }
             session.close()
             await session.settled(within: Self.settlingTime)
             await client.close()

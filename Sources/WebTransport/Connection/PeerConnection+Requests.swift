@@ -9,6 +9,16 @@ import WebTransportCore
 // Requests and responses: resources, and the CONNECT that begins a session.
 
 extension PeerConnection {
+    /// A request with what followed it on its stream.
+    struct HeldRequest {
+        let streamID: Int64
+        let request: HTTPRequest
+        var data: [ByteBuffer] = []
+        var isFinished = false
+
+        var byteCount: Int { self.data.reduce(0) { $0 + $1.readableBytes } }
+    }
+
     func dispatch(_ event: HTTP3Event) throws(HTTP3Error) {
         switch event {
         case .request(let streamID, let request):
@@ -184,7 +194,7 @@ extension PeerConnection {
             if terms.peerExpectsCredit { session.grantEverything() }
             self.updateReaping()
             self.deliverEarlyArrivals(to: session)
-            if !context.offer(session.handle) { session.close(SessionClose()) }
+            self.newSessions.append(session)
             self.markDirty()
         }
     }

@@ -6,6 +6,22 @@ import WebTransportCore
 // What sessions ask of their connection.
 
 extension PeerConnection {
+    /// Hands sessions to the server's task when their responses have left. What a handler sends at once must not overtake
+    /// them: a client keeps little of what belongs to no session that it knows.
+    func offerNewSessions() {
+        guard !self.newSessions.isEmpty, case .server(let context) = self.role else { return }
+        let sessions = self.newSessions
+        self.newSessions.removeAll()
+        for session in sessions {
+            if session.isEstablished, self.quic.hasUnsentBytes(of: StreamID(rawValue: session.id)) {
+                self.newSessions.append(session)
+            } else if !context.offer(session.handle) {
+                session.close(SessionClose())
+                self.markDirty()
+            }
+        }
+    }
+
     func sessionEnded(_ session: SessionCore) {
         guard self.sessions.removeValue(forKey: session.id) != nil else { return }
         self.remember(endedSession: session.id)

@@ -29,6 +29,8 @@ final class PeerConnection {
     var sendStreams: [StreamID: SendStreamCore] = [:]
     /// Established sessions, and those of a client that are not answered yet.
     var sessions: [Int64: SessionCore] = [:]
+    /// Sessions that have begun, until their responses are on the way.
+    var newSessions: [SessionCore] = []
     /// Sessions that have ended here, until their CONNECT stream has closed in both directions.
     var settling: [Int64: SessionCore] = [:]
     /// Requests whose streams carry somebody else's protocol.
@@ -74,16 +76,6 @@ final class PeerConnection {
     /// What the guard knows of.
     var seenProgress = 0
     var seenIdlePackets = 0
-
-    /// A request with what followed it on its stream.
-    struct HeldRequest {
-        let streamID: Int64
-        let request: HTTPRequest
-        var data: [ByteBuffer] = []
-        var isFinished = false
-
-        var byteCount: Int { self.data.reduce(0) { $0 + $1.readableBytes } }
-    }
 
     enum Role {
         case server(ServerContext)

@@ -260,6 +260,7 @@ final class UDPEndpoint {
         }
         // Writing may have found an error.
         connection.dispatchEvents()
+        connection.offerNewSessions()
         switch result {
         case .idle: break
         case .wantsAnotherTurn, .blocked: self.markDirty(connection)

@@ -195,7 +195,7 @@ public final class WebTransportServer: Sendable {
     }
 
     /// Time for clients to answer a close, without which they would not learn its reason.
-    private static let settlingTime = TimeAmount.milliseconds(500)
+    private static let settlingTime = TimeAmount.seconds(1)
 
     private func serve(
         _ session: WebTransportSession,
