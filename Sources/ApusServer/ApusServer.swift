@@ -19,14 +19,18 @@ public struct ApusServer: Service {
         public var port = 4433
         /// Plain HTTP and WebSocket, on loopback only; 0 picks a free one.
         public var httpPort = 8080
+        /// Which pages may open sessions and read resources.
         public var originPolicy = OriginPolicy()
+        /// When clients must prove their address before anything is kept of them.
         public var retry = WebTransportServer.RetryMode.auto(halfOpenThreshold: 128)
+        /// Sessions of each transport at one time; further ones are refused with 429.
         public var maxSessions = 10_000
         /// The largest message that a WebSocket takes, in bytes.
         public var maxMessageSize = 1 << 20
         /// Whether WebSockets compress for clients that offer it, as all browsers do. Off: the lab page compares
         /// transports by sending the same bytes over each.
         public var compressesWebSockets = false
+        /// How QUIC connections behave.
         public var transport = TransportOptions()
         /// Receives the metrics of both transports, and shows them at `/metrics` of the plain port; nil has neither, unless
         /// `MetricsSystem` was given another receiver.
@@ -36,6 +40,7 @@ public struct ApusServer: Service {
         /// Keeps this development certificate fresh; nil for a certificate that somebody else looks after.
         public var development: DevelopmentIdentity?
 
+        /// The defaults are those of the command `apus serve`.
         public init() {}
     }
 
@@ -48,6 +53,7 @@ public struct ApusServer: Service {
     public let port: Int
     /// The port of plain HTTP.
     public let httpPort: Int
+    /// The certificates that connections get and pages are told of.
     public let identities: IdentityStore
 
     private let host: String
@@ -65,12 +71,13 @@ public struct ApusServer: Service {
         eventLoopGroup: any EventLoopGroup,
         logger: Logger
     ) async throws -> ApusServer {
+        let routes = SessionRoutes(includesTestEndpoints: configuration.testEndpoints)
         let site = Site(
             lab: try LabPage(),
             identities: identities,
+            sessionPaths: routes.paths,
             includesTestEndpoints: configuration.testEndpoints
         )
-        let routes = SessionRoutes(includesTestEndpoints: configuration.testEndpoints)
         var attempt = 1
         while true {
             var configuration = configuration

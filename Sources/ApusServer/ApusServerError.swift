@@ -1,5 +1,6 @@
 /// Why the server does not start.
 public struct ApusServerError: Error, Sendable, CustomStringConvertible {
+    /// What kind of failure it is.
     public struct Code: Hashable, Sendable {
         private enum Value { case missingFiles, portUnavailable }
         private let value: Value
@@ -11,6 +12,7 @@ public struct ApusServerError: Error, Sendable, CustomStringConvertible {
         public static var portUnavailable: Self { Self(.portUnavailable) }
     }
 
+    /// What kind of failure it is.
     public var code: Code
     /// One sentence that says what to do.
     public var message: String

@@ -7,6 +7,7 @@ public import Logging
 /// Browsers accept a certificate by its hash only for 14 days, so it must change while the server runs. Sessions that
 /// exist go on; new ones get the new certificate; both hashes are offered while both are valid.
 public struct DevelopmentIdentity: Sendable {
+    /// Where the certificate and its key are.
     public let directory: String
     /// Whom the first certificate is for. Its successors are for the hosts of the one that they replace, which may have
     /// been made by hand.
@@ -17,6 +18,7 @@ public struct DevelopmentIdentity: Sendable {
     /// How often a running server looks.
     public static let interval = Duration.seconds(600)
 
+    /// Names the directory; nothing is read or made before `load`.
     public init(directory: String, hosts: [String] = ["localhost", "127.0.0.1", "::1"]) {
         self.directory = directory
         self.hosts = hosts

@@ -10,12 +10,15 @@ final class Site: Sendable {
     private let lab: LabPage
     private let identities: IdentityStore
     private let body: BodyResource?
+    private let sessionPaths: Set<String>
     /// Known when all listeners are open.
     private let ports = Mutex<(quic: Int, http: Int)>((0, 0))
 
-    init(lab: LabPage, identities: IdentityStore, includesTestEndpoints: Bool) {
+    /// - Parameter sessionPaths: paths that have nothing for GET, and sessions instead.
+    init(lab: LabPage, identities: IdentityStore, sessionPaths: Set<String>, includesTestEndpoints: Bool) {
         self.lab = lab
         self.identities = identities
+        self.sessionPaths = sessionPaths
         self.body = includesTestEndpoints ? BodyResource() : nil
     }
 
@@ -33,10 +36,14 @@ final class Site: Sendable {
         case "/test/body":
             return self.body?.response(query) ?? Self.nothing
         default:
-            return self.lab.response(for: path) ?? Self.nothing
+            return self.lab.response(for: path) ?? (self.sessionPaths.contains(path) ? Self.onlySessions : Self.nothing)
         }
     }
 
+    private static let onlySessions = ResourceResponse.text(
+        .notFound,
+        "There is nothing to read at this path: open a session here, with WebTransport or WebSocket.\n"
+    )
     private static let nothing = ResourceResponse.text(.notFound, "There is nothing at this path.\n")
 
     /// The hashes for `serverCertificateHashes`, the current one first.

@@ -6,6 +6,7 @@ import CGnuTLS
 /// must keep it until the session is freed.
 public final class ClientCredentials: Sendable {
     private let credentials: CertificateCredentials
+    /// What makes a server's certificate acceptable.
     public let verification: CertificateVerification
 
     /// Loads the system's trusted authorities when the verification needs them, which reads files.

@@ -37,6 +37,7 @@ public struct CredentialsError: Error, Sendable, Hashable, CustomStringConvertib
         public static var library: Self { Self(.library) }
     }
 
+    /// What kind of problem it is.
     public let code: Code
     /// One sentence: what is wrong and what to do.
     public let message: String

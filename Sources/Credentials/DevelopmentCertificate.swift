@@ -17,8 +17,11 @@ public struct DevelopmentCertificate: Sendable {
     /// How far the validity begins in the past, for clients whose clock is slow. It counts within the lifetime.
     private static let backdating: Int64 = 3_600
 
+    /// The certificate in PEM.
     public let certificatePEM: String
+    /// Its private key in PEM (PKCS #8), unencrypted.
     public let privateKeyPEM: String
+    /// The certificate's SHA-256, for `serverCertificateHashes`.
     public let fingerprint: CertificateFingerprint
     /// When the validity begins, in seconds since the epoch.
     public let notValidBefore: Int64

@@ -15,6 +15,7 @@ public final class IdentityStore: Sendable {
 
     private let state: Mutex<State>
 
+    /// Begins with one identity, which all connections get until it is replaced.
     public init(_ identity: ServerIdentity) {
         self.state = Mutex(State(current: identity))
     }

@@ -8,13 +8,16 @@ public struct OriginPolicy: Sendable, Hashable {
     /// Allowed beside the host's own origin: serialised origins (`https://example.org:8443`), or `*` for all.
     public var allowedOrigins: Set<String>
 
+    /// Allows the host's own origin, and those on the list. Case and a slash at the end do not matter.
     public init(allowedOrigins: Set<String> = []) {
         self.allowedOrigins = Set(allowedOrigins.map(Self.normalised))
     }
 
     /// Why an origin was refused; it reads as one sentence for a log line.
     public struct Refusal: Error, Sendable, Hashable, CustomStringConvertible {
+        /// The `Origin` field, as it came.
         public let origin: String
+        /// The authority that the request was for; empty when it named none.
         public let authority: String
 
         public var description: String {

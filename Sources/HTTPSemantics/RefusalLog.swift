@@ -1,3 +1,4 @@
+package import HTTPTypes
 package import Logging
 import NIOConcurrencyHelpers
 package import NIOCore
@@ -23,10 +24,16 @@ package final class RefusalLog: Sendable {
     }
 
     /// Writes one line at `notice`, such as `WebSocket refused: …`.
+    /// - Parameters:
+    ///   - transport: what the request was for.
+    ///   - status: what answers it; nil when its stream is reset.
+    ///   - remote: whom it came from.
     package func log(
         _ transport: StaticString,
         _ reason: @autoclosure () -> String,
-        metadata: @autoclosure () -> Logger.Metadata,
+        of request: HTTPRequest,
+        status: HTTPResponse.Status?,
+        from remote: @autoclosure () -> SocketAddress?,
         at now: NIODeadline
     ) {
         let suppressed: Int? = self.state.withLockedValue { state in
@@ -43,8 +50,19 @@ package final class RefusalLog: Sendable {
             return state.suppressed
         }
         guard let suppressed else { return }
-        var metadata = metadata()
+        var metadata: Logger.Metadata = [
+            "status": "\(status.map { String($0.code) } ?? "none")",
+            "path": "\(request.path ?? "")",
+            "origin": "\(request.headerFields[.origin] ?? "none")",
+            "remote": "\(remote().map(Self.text) ?? "unknown")",
+        ]
         if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
         self.logger.notice("\(transport) refused: \(reason())", metadata: metadata)
+    }
+
+    /// As in a URL: NIO's own description says the address twice.
+    private static func text(_ address: SocketAddress) -> String {
+        guard let ip = address.ipAddress, let port = address.port else { return "\(address)" }
+        return ip.contains(":") ? "[\(ip)]:\(port)" : "\(ip):\(port)"
     }
 }

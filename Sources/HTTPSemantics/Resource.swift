@@ -5,9 +5,12 @@ public import NIOCore
 ///
 /// Routes answer with this over every HTTP version. Streams of unknown length are the transports' business.
 public struct ResourceResponse: Sendable {
+    /// Status and fields; the length of the body is added.
     public var head: HTTPResponse
+    /// What GET sends, and HEAD only counts.
     public var body: ByteBuffer
 
+    /// Puts an answer together.
     public init(head: HTTPResponse, body: ByteBuffer = ByteBuffer()) {
         self.head = head
         self.body = body

@@ -22,6 +22,7 @@ public final class EventLoopTaskExecutor: TaskExecutor {
         var isAttended = false
     }
 
+    /// Makes an executor for one loop. Several for the same loop do no harm.
     public init(_ eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
         self.queue = .makeBoxSendingValue(Queue(), eventLoop: eventLoop)

@@ -6,6 +6,7 @@ import WebTransportCore
 public struct TransportOptions: Sendable {
     /// Silence after which a connection ends (RFC 9000 § 10.1). Browsers send a PING every 15 s.
     public var idleTimeout = TimeAmount.seconds(30)
+    /// How senders adapt to the path.
     public var congestionControl = CongestionControl.cubic
     /// Sends a PING after that much silence; nil leaves it to the peer.
     public var keepAlive: TimeAmount?
@@ -27,6 +28,7 @@ public struct TransportOptions: Sendable {
     /// A directory for one qlog file a connection (JSON text sequences); nil writes none.
     public var qlogDirectory: String?
 
+    /// The defaults are those of the command `apus serve`.
     public init() {}
 
     /// How a sender adapts to the path (RFC 9002 § 7).

@@ -72,6 +72,15 @@ struct SiteTests {
         }
     }
 
+    @Test("A path of sessions says what it is for, as it has nothing for GET", arguments: Way.allCases)
+    func sessionPath(way: Way) async throws {
+        try await TestServer.run { test in
+            let response = try await test.request("/echo", over: way)
+            #expect(response.status == "404")
+            #expect(response.body.contains("WebTransport or WebSocket"))
+        }
+    }
+
     @Test("/test/body is as long as it is asked to be, and not there unless asked for", arguments: Way.allCases)
     func body(way: Way) async throws {
         try await TestServer.run {

@@ -147,15 +147,54 @@ def test_malformed_requests_cost_their_stream_alone(server: Server, fields: list
 
 
 def test_a_body_that_nobody_wants_is_stopped(server: Server) -> None:
-    """RFC 9113 § 8.1: the whole response, then RST_STREAM with NO_ERROR. A body that never ends costs nothing."""
+    """RFC 9113 § 8.1: the whole response, then RST_STREAM with NO_ERROR, once the stream's window is full."""
     async def main() -> None:
         async with client(server) as connection:
             number = connection.ask("POST", "/healthz", end=False)
             stream = connection.streams[number]
-            await connection.send(number, b"x" * 1000)
+            await connection.until(lambda: stream.is_ended)
+            await connection.send(number, b"x" * 65_535)
             await connection.until(lambda: stream.reset is not None)
             assert (stream.status, stream.reset) == (405, ErrorCodes.NO_ERROR)
             assert (await connection.request("GET", "/healthz")).body == b"ok"
+
+    asyncio.run(main())
+
+
+def test_trailers_behind_the_response_cost_nothing(server: Server) -> None:
+    """RFC 9113 § 8.1: a request may end with trailers, also one that was answered before its end."""
+    async def main() -> None:
+        async with client(server) as connection:
+            number = connection.ask("POST", "/healthz", end=False)
+            stream = connection.streams[number]
+            await connection.until(lambda: stream.is_ended)
+            await connection.send(number, b"x" * 1000)
+            connection.http.send_headers(number, [("checksum", "none")], end_stream=True)
+            connection.flush()
+            assert (await connection.request("GET", "/healthz")).body == b"ok"
+            assert (stream.status, stream.reset) == (405, None)
+
+    asyncio.run(main())
+
+
+def test_a_websocket_may_have_empty_data_frames(server: Server) -> None:
+    """RFC 9113 § 6.1 allows them, between frames of a message as well."""
+    async def main() -> None:
+        async with client(server) as connection:
+            number = connection.ask_with([
+                (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "localhost"),
+                (":path", "/echo"), ("sec-websocket-version", "13"),
+            ], end=False)
+            stream = await connection.answered(number)
+            assert stream.status == 200
+            for _ in range(10):
+                connection.http.send_data(number, b"")
+                connection.flush()
+                # A masked text of one letter, and its echo.
+                count = len(stream.body)
+                await connection.send(number, bytes([0x81, 0x81, 0, 0, 0, 0]) + b"a")
+                await connection.until(lambda: len(stream.body) >= count + 3)
+            assert bytes(stream.body) == (bytes([0x81, 1]) + b"a") * 10
 
     asyncio.run(main())
 

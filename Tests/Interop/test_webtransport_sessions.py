@@ -58,21 +58,6 @@ def test_connect_waits_for_the_clients_settings(server: Server) -> None:
         assert peer.datagrams == [http_datagram(session, b"early")]
 
 
-def test_connects_without_settings_are_bounded(server: Server) -> None:
-    """RFC 9114 § 10.5 [38]: those who never say SETTINGS may not pile up what must wait for them"""
-    with HTTP3Peer(server, settings=None) as peer:
-        for _ in range(17):
-            peer.request(headers(connect()), end=False)
-        expect("RFC 9114 § 10.5", "17 CONNECTs without SETTINGS", http3_error("H3_EXCESSIVE_LOAD"),
-               peer.connection_outcome())
-    with HTTP3Peer(server, settings=None) as peer:
-        peer.request(headers(connect()) + frame(DATA, capsule(0x21, bytes(20000))), end=False)
-        # More than a first flight, whose acknowledgement would say nothing.
-        peer.until(lambda: peer.closed)
-        expect("RFC 9114 § 10.5", "20,000 bytes of capsules without SETTINGS", http3_error("H3_EXCESSIVE_LOAD"),
-               peer.closed)
-
-
 LACKING = [
     (f"{DRAFT} § 3.1 (no setting)", "SETTINGS without SETTINGS_H3_DATAGRAM", {0x2B603742: 1}, 65535),
     (f"{DRAFT} § 3.1 (zero)", "SETTINGS_H3_DATAGRAM of 0", {0x33: 0, 0x2B603742: 1}, 65535),

@@ -12,6 +12,7 @@ public struct BatonPlayer: Sendable {
         public var datagrams = 0
         /// Whether every baton came home.
         public var isComplete = false
+        /// How the session ended.
         public var end: WebTransportSession.End
     }
 

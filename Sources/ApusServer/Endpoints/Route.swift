@@ -36,6 +36,9 @@ struct SessionRoutes: Sendable {
         self.routes = routes
     }
 
+    /// All of them.
+    var paths: Set<String> { Set(self.routes.keys) }
+
     func admission(_ request: HTTPRequest) -> SessionAdmission {
         let (path, query) = Query.split(request.path ?? "/")
         // WebSocket comes with a GET, or with a protocol of that name (RFC 8441 § 4).

@@ -23,6 +23,7 @@ public struct WebSocketClientConfiguration: Sendable {
     /// How long the server may take to answer a Close frame and to end the connection.
     public var closeTimeout = TimeAmount.seconds(5)
 
+    /// Begins with the defaults; other properties are set afterwards.
     public init(
         credentials: ClientCredentials? = nil,
         subprotocols: [String] = [],

@@ -26,5 +26,6 @@ public struct WebSocketCompression: Hashable, Sendable {
     /// of which nothing worth the time could be saved.
     public var threshold = 64
 
+    /// The defaults of RFC 7692: context takeover, the largest window.
     public init() {}
 }

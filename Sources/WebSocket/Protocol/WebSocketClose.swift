@@ -2,8 +2,10 @@
 public struct WebSocketCloseCode: RawRepresentable, Hashable, Sendable, ExpressibleByIntegerLiteral,
     CustomStringConvertible
 {
+    /// The number on the wire.
     public var rawValue: UInt16
 
+    /// Takes any number; whether it may be sent is decided when it is.
     public init(rawValue: UInt16) { self.rawValue = rawValue }
     public init(integerLiteral value: UInt16) { self.rawValue = value }
 
@@ -45,10 +47,12 @@ public struct WebSocketClose: Hashable, Sendable {
     /// The peer's code; 1005 when it gave none, 1006 when the connection was lost. When this side ended the session
     /// because the peer broke a rule, the code that says which.
     public var code: WebSocketCloseCode
+    /// At most 123 bytes of UTF-8 (RFC 6455 § 5.5).
     public var reason: String
     /// Whether both sides said that they close.
     public var wasClean: Bool
 
+    /// Puts a close together, for comparison.
     public init(code: WebSocketCloseCode, reason: String = "", wasClean: Bool) {
         self.code = code
         self.reason = reason

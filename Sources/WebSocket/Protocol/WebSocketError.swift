@@ -35,11 +35,13 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
 
     /// A server's refusal.
     public struct Response: Sendable, Hashable {
+        /// Status and fields.
         public var head: HTTPResponse
         /// The first bytes of the body, as text.
         public var body: String
     }
 
+    /// What kind of failure it is.
     public var code: Code
     /// One sentence.
     public var message: String

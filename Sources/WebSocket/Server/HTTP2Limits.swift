@@ -26,8 +26,9 @@ enum HTTP2Limits {
             HTTP2Setting(parameter: .enableConnectProtocol, value: 1),
         ]
         configuration.targetWindowSize = Self.connectionWindow
-        // An empty DATA frame that does not end its stream costs us and says nothing.
-        configuration.maximumSequentialEmptyDataFrames = 1
+        // An empty DATA frame that does not end its stream costs us and says nothing. NIOHTTP2 counts them until the next
+        // HEADERS or end of a stream, whatever comes between: a long WebSocket may have some.
+        configuration.maximumSequentialEmptyDataFrames = 1_000
         // Answers to PING and SETTINGS, and resets, that a peer which does not read lets pile up.
         configuration.maximumBufferedControlFrames = 1_000
         // As many CONTINUATION frames as the largest header section fills with frames of the least size allowed.

@@ -7,7 +7,8 @@ import NIOHTTP2
 /// One request of HTTP/2: answered as soon as its header section is there, or turned into a WebSocket.
 ///
 /// Unlike a connection of HTTP/1.1, the next request does not wait behind this one's body: nobody reads it, and whoever
-/// still sends one when the response is out is told to stop (RFC 9113 § 8.1). So no time runs for slow bodies.
+/// has filled the stream's window with one is told to stop (RFC 9113 § 8.1). Not sooner: trailers that cross a reset would
+/// end the connection, as NIOHTTP2 takes them for a new stream. So no time runs for slow bodies, but for all of a stream.
 final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias OutboundOut = HTTP2Frame.FramePayload
@@ -17,6 +18,10 @@ final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var timer: DeadlineTimer?
     private var isAnswered = false
     private var isReceived = false
+    /// Whether all of the response has been written.
+    private var isSent = false
+    /// What has come of the window that the stream began with. None of it is given back.
+    private var receivedByteCount = 0
 
     init(core: ServerCore) { self.core = core }
 
@@ -44,6 +49,8 @@ final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
             self.answer(context, headers.headers)
         case .data(let data):
             self.isReceived = data.endStream
+            self.receivedByteCount += data.data.readableBytes + (data.paddingBytes.map { $0 + 1 } ?? 0)
+            self.stopUnwantedBody(context)
         case .alternativeService, .goAway, .origin, .ping, .priority, .pushPromise, .rstStream, .settings,
             .windowUpdate:
             // None of them asks for anything.
@@ -81,9 +88,15 @@ final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
         context.flush()
         written.futureResult.assumeIsolated().whenSuccess {
-            guard !self.isReceived else { return }
-            context.writeAndFlush(self.wrapOutboundOut(.rstStream(.noError)), promise: nil)
+            self.isSent = true
+            self.stopUnwantedBody(context)
         }
+    }
+
+    private func stopUnwantedBody(_ context: ChannelHandlerContext) {
+        let isFull = self.receivedByteCount >= HTTP2Limits.initialStreamWindow
+        guard self.isSent, isFull, !self.isReceived else { return }
+        context.writeAndFlush(self.wrapOutboundOut(.rstStream(.noError)), promise: nil)
     }
 
     // MARK: WebSocket

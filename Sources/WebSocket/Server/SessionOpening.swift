@@ -84,12 +84,9 @@ extension ServerCore {
             self.refusals.log(
                 "WebSocket",
                 error.reason,
-                metadata: [
-                    LoggingKeys.status: "\(error.status.code)",
-                    LoggingKeys.path: "\(request.path ?? "")",
-                    LoggingKeys.origin: "\(request.headerFields[.origin] ?? "none")",
-                    LoggingKeys.remote: "\(remote.map(String.init(describing:)) ?? "unknown")",
-                ],
+                of: request,
+                status: error.status,
+                from: remote,
                 at: eventLoop.now
             )
             var response = ResourceResponse.text(error.status, "\(error.reason)\n")

@@ -15,6 +15,7 @@ public struct WebSocketServerConfiguration: Sendable {
             /// Without a key, sessions cannot be resumed.
             public var tickets: SessionTicketKey?
 
+            /// Names the certificates. With `tickets` clients may resume their sessions.
             public init(identities: IdentityStore, tickets: SessionTicketKey? = nil) {
                 self.identities = identities
                 self.tickets = tickets
@@ -25,10 +26,12 @@ public struct WebSocketServerConfiguration: Sendable {
         public var host: String
         /// 0 picks a free one.
         public var port: Int
+        /// The certificates to show; nil listens without TLS.
         public var tls: TLS?
         /// Answers GET and HEAD over HTTP/1.1 here; nil leaves it to the server's `resources`.
         public var resources: ResourceHandler?
 
+        /// Names the address; port 0 picks a free one.
         public init(host: String, port: Int, tls: TLS? = nil, resources: ResourceHandler? = nil) {
             self.resources = resources
             self.host = host
@@ -37,11 +40,13 @@ public struct WebSocketServerConfiguration: Sendable {
         }
     }
 
+    /// Where to listen; all are opened, or none.
     public var listeners: [Listener]
     /// Answers GET and HEAD.
     public var resources: ResourceHandler
     /// Decides on WebSockets, after the origin policy.
     public var admission: SessionAdmissionHandler
+    /// Which pages may open sessions and read resources.
     public var originPolicy: OriginPolicy
     /// Added to every response but 101, such as `Alt-Svc`.
     public var responseFields: HTTPFields
@@ -70,6 +75,7 @@ public struct WebSocketServerConfiguration: Sendable {
     /// Receives the server's metrics; nil is what `MetricsSystem` was given.
     public var metrics: (any MetricsFactory)?
 
+    /// Begins with the defaults; other properties are set afterwards.
     public init(
         listeners: [Listener],
         resources: @escaping ResourceHandler = { _ in .text(.notFound, "not found\n") },

@@ -6,7 +6,9 @@ import QUIC
 extension WebTransportClient {
     /// A resource of a server, and what the connection was that brought it.
     public struct Resource: Sendable {
+        /// Status and fields.
         public var head: HTTPResponse
+        /// The whole content.
         public var body: ByteBuffer
         /// Whether the handshake was shortened by what the configuration's `resumption` remembered.
         public var isResumed: Bool

@@ -18,6 +18,7 @@ public final class WebTransportClient: Sendable {
     public struct Configuration: Sendable {
         /// How the server's certificate is checked.
         public var credentials: ClientCredentials
+        /// How QUIC connections behave.
         public var transport = TransportOptions()
         /// Remembers servers, so that later connections to them are shorter; nil makes each the first. A client keeps it,
         /// and may share it with others.
@@ -25,6 +26,7 @@ public final class WebTransportClient: Sendable {
         /// Time for handshake and answer together.
         public var connectTimeout = TimeAmount.seconds(10)
 
+        /// Begins with the defaults; other properties are set afterwards.
         public init(credentials: ClientCredentials) {
             self.credentials = credentials
         }

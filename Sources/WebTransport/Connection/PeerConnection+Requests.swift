@@ -231,12 +231,9 @@ extension PeerConnection {
         context.refusals.log(
             "WebTransport",
             reason,
-            metadata: [
-                LoggingKeys.status: "\(status.map { String($0.code) } ?? "none")",
-                LoggingKeys.path: "\(request.path ?? "")",
-                LoggingKeys.origin: "\(request.headerFields[.origin] ?? "none")",
-                LoggingKeys.remote: "\(self.quic.path.remote.socketAddress)",
-            ],
+            of: request,
+            status: status,
+            from: self.quic.path.remote.socketAddress,
             at: self.eventLoop.now
         )
     }

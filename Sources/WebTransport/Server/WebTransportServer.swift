@@ -33,6 +33,7 @@ public final class WebTransportServer: Sendable {
         package var tunnels: TunnelService?
         /// Sessions at one time; beyond it they are refused with 429. One takes about 140 kB.
         public var maxSessions = 10_000
+        /// How QUIC connections behave.
         public var transport = TransportOptions()
         /// When clients must prove their address before the server keeps state for them (RFC 9000 § 8.1.2).
         public var retry = RetryMode.auto(halfOpenThreshold: 128)
@@ -43,6 +44,7 @@ public final class WebTransportServer: Sendable {
         /// Receives the server's metrics, at most once a second; nil is what `MetricsSystem` was given.
         public var metrics: (any MetricsFactory)?
 
+        /// Names the address and the certificates; port 0 picks a free one, `::` takes IPv4 as well.
         public init(host: String = "::", port: Int, identities: IdentityStore) {
             self.host = host
             self.port = port

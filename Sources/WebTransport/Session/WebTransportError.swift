@@ -4,6 +4,7 @@ import QUIC
 
 /// What can go wrong with a session, its streams, or the way to it.
 public struct WebTransportError: Error, Sendable {
+    /// What kind of failure it is.
     public struct Code: Hashable, Sendable {
         private enum Value: Hashable {
             case sessionClosed, connectionClosed, streamReset, streamStopped, streamFinished, refused
@@ -43,6 +44,7 @@ public struct WebTransportError: Error, Sendable {
         public static var bindFailed: Self { Self(.bindFailed) }
     }
 
+    /// What kind of failure it is.
     public var code: Code
     /// One sentence for a person.
     public var message: String

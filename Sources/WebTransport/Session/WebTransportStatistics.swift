@@ -3,8 +3,11 @@ import QUIC
 
 /// What an endpoint knows of a session's connection, above all of the way to its peer (RFC 9002).
 public struct WebTransportStatistics: Sendable {
+    /// The moving average of the round-trip time (RFC 9002 § 5.3).
     public var smoothedRoundTrip: TimeAmount
+    /// The shortest round-trip time of the path so far.
     public var minimumRoundTrip: TimeAmount
+    /// How much the round-trip time varies around its average.
     public var roundTripVariation: TimeAmount
     /// In bytes.
     public var congestionWindow: UInt64
