@@ -83,14 +83,18 @@ struct WebTransportConversation: Sendable {
     }
 
     private func sendOnOneStream(_ lines: StandardInputLines) async throws {
+        var input = lines.makeAsyncIterator()
+        // Who says nothing has no stream on which an answer could be waited for.
+        guard let first = await input.next() else { return }
         let stream = try await self.session.openBidirectionalStream()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await self.console.show(stream.inbound, over: "stream", isOwn: true) }
             do {
-                for await line in lines {
-                    var bytes = line
-                    bytes.writeInteger(UInt8(ascii: "\n"))
-                    try await stream.outbound.write(bytes)
+                var next: ByteBuffer? = first
+                while var line = next {
+                    line.writeInteger(UInt8(ascii: "\n"))
+                    try await stream.outbound.write(line)
+                    next = await input.next()
                 }
                 stream.outbound.finish()
                 // Ends the wait for the stream's end when that takes too long.

@@ -125,6 +125,22 @@ struct PathTests {
         }
     }
 
+    @Test("What comes back as ICMP \"port unreachable\" does not close the server's socket (RFC 9000 § 14.2.1)")
+    func portUnreachable() async throws {
+        try await Loopback.withServer(handler: Loopback.echo) { server, client in
+            for _ in 0..<20 {
+                // Whoever asked for a Version Negotiation packet is gone when it comes.
+                let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+                let sent = server.localAddress.withSockAddr { address, length in
+                    sendto(descriptor, Self.unknownVersion, Self.unknownVersion.count, 0, address, socklen_t(length))
+                }
+                close(descriptor)
+                #expect(sent == Self.unknownVersion.count)
+            }
+            for _ in 0..<4 { try await Self.expectEcho(client) }
+        }
+    }
+
     @Test("A connection whose last session has ended is closed after a while, without an error (RFC 9114 § 5.3)")
     func reaping() async throws {
         try await Loopback.withServer(handler: Loopback.echo) { _, client in
