@@ -9,7 +9,7 @@ extension FuzzTarget {
     /// Small, so that inputs exceed it.
     private static let maxCapsuleSize = 64
 
-    /// The data of a CONNECT stream (RFC 9297 § 3.2), and what WT_CLOSE_SESSION and capsules of flow control hold.
+    /// The data of a CONNECT stream (RFC 9297 § 3.2), and what WT_CLOSE_SESSION holds.
     static let capsules = FuzzTarget("capsules") { input in
         let expected = Self.readCapsules(input)
         for cutting in [.whole] + Cutting.inPieces {
@@ -23,23 +23,6 @@ extension FuzzTarget {
         if let close = SessionClose(payload: ByteBuffer(bytes: input)) {
             try require(close.reason.utf8.count <= SessionClose.maxReasonSize, "a reason is bounded")
             try requireEqual(SessionClose(payload: close.payload), close, "an end written and read, and itself")
-        }
-        try Self.requireFlowControl(ByteBuffer(bytes: input))
-    }
-
-    private static func requireFlowControl(_ payload: ByteBuffer) throws {
-        for type in CapsuleType.flowControl {
-            let message: SessionFlowControl.Message?
-            do throws(HTTP3Error) {
-                message = try SessionFlowControl.Message(Capsule(type, payload: payload))
-            } catch {
-                try requireEqual(error.code, .messageError, "the code (RFC 9297 § 3.3), and H3_MESSAGE_ERROR")
-                continue
-            }
-            guard let message else { throw InvariantViolation(description: "\(type) is of flow control") }
-            let again = Capsule(message)
-            try requireEqual(again.type, type, "a message of flow control written, and its type")
-            try requireEqual(try SessionFlowControl.Message(again), message, "a message written and read, and itself")
         }
     }
 

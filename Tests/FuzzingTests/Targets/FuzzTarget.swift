@@ -16,7 +16,7 @@ package struct FuzzTarget: Sendable {
     package static let all: [FuzzTarget] = [
         .varints, .capsules, .settings, .streamHeaders, .datagramRouting, .http3Connection, .connectHeaders,
         .webSocketFrames, .webSocketExtensions, .deflate, .http1Server, .http2Server, .webSocketClient, .tlsServer,
-        .tlsMessages, .packetNumbers, .baton, .queries,
+        .tlsMessages, .packetNumbers, .sessionFlowControl, .baton, .queries,
     ]
 }
 
