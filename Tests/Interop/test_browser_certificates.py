@@ -1,4 +1,4 @@
-"""Which certificates a page may name by their hash (W3C WebTransport § 6.1), in every browser that is here."""
+"""Which certificates a page may name by their hash (W3C WebTransport § 6.1), in every browser that is here [62]."""
 
 from __future__ import annotations
 

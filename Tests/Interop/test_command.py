@@ -64,7 +64,8 @@ def test_certificate_refuses_lifetimes_that_browsers_refuse(apus, tmp_path, days
 @pytest.mark.parametrize("arguments", [
     ("--nonsense",), ("--port", "70000"), ("--port", "x"), ("--retry", "perhaps"), ("--loops", "0"),
     ("--port", "4434", "--http-port", "4434"), ("--idle-timeout", "0s"), ("--idle-timeout", "25000m"),
-    ("--max-message-size", "124"), ("--max-message-size", "1k"), ("--idle-timeout", "soon"), ("--congestion-control", "vegas"), ("--certificate", "only.pem"),
+    ("--max-message-size", "124"), ("--max-message-size", "1k"), ("--idle-timeout", "soon"),
+    ("--congestion-control", "vegas"), ("--certificate", "only.pem"),
 ])
 def test_serve_refuses_bad_arguments(apus, tmp_path, arguments):
     assert_fails(apus_command(apus, "serve", *arguments, cwd=tmp_path), EX_USAGE, "Error")
@@ -144,7 +145,8 @@ def test_the_ready_line_names_addresses_at_which_sessions_open(apus, tmp_path, a
 
 
 @pytest.mark.parametrize(("days", "is_rsa", "words"), [
-    (2, False, ["expires in 1 days"]), (90, False, ["not by its hash"]), (10, True, ["not by its hash"]), (13, False, []),
+    (2, False, ["expires in 1 days"]), (90, False, ["not by its hash"]), (10, True, ["not by its hash"]),
+    (13, False, []),
 ])
 def test_serve_warns_of_certificates_that_will_not_do(apus, tmp_path, days, is_rsa, words):
     (tmp_path / "certs").mkdir()

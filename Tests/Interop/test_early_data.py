@@ -1,4 +1,4 @@
-"""Session resumption, early data (0-RTT) and address tokens, as another stack sees them.
+"""Session resumption, early data (0-RTT) and address tokens, as another stack sees them [63].
 
 An early GET is answered at once. A session never begins before the handshake is complete: until then nothing proves that
 its CONNECT is not a replay.

@@ -11,8 +11,8 @@ from aioquic.quic.connection import QuicConnectionId
 
 from abuse import PATIENCE, await_metric, exceeded, flood
 from raw_http3 import (
-    DATA, HEADERS, PRIORITY_UPDATE, SETTINGS, WT_DRAIN_SESSION, HTTP3Peer, capsule, connect, field_section, frame, get, headers,
-    without, wt_header,
+    DATA, HEADERS, PRIORITY_UPDATE, SETTINGS, WT_DRAIN_SESSION, HTTP3Peer, capsule, connect, field_section, frame, get,
+    headers, without, wt_header,
 )
 from raw_quic import random_id, varint
 from rules import http3_error, quic_error

@@ -22,7 +22,7 @@ def none_exceeded(server: Server) -> bool:
 
 
 def test_a_thousand_requests_at_once(own_server: Server) -> None:
-    """Item 44 of the checklist: one connection, a thousand GETs in parallel, and each has its answer."""
+    """One connection, a thousand GETs in parallel, and each has its answer [44]."""
 
     async def body() -> None:
         async with client(own_server) as protocol:
@@ -54,7 +54,7 @@ def test_a_thousand_requests_at_once(own_server: Server) -> None:
 
 
 def test_ten_thousand_streams_one_after_the_other(own_server: Server) -> None:
-    """Opened, used and ended in haste, on one session."""
+    """Opened, used and ended in haste, on one session [24]."""
     with HTTP3Peer(own_server) as peer:
         session = peer.session()
         for _ in range(40):

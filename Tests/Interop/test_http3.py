@@ -45,6 +45,7 @@ def lab_files(server: Server) -> list[str]:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_resources_are_the_same_over_http3_and_http1(server: Server, method: str) -> None:
+    """RFC 9114 § 4 [44]: status, fields and content are those of HTTP, whatever carries them."""
     paths = ["/", "/healthz", "/api/certificate", "/nothing", "/lab/", *lab_files(server)]
     assert len(paths) > 6
 
@@ -61,6 +62,7 @@ def test_resources_are_the_same_over_http3_and_http1(server: Server, method: str
 
 
 def test_what_is_not_there_is_404_and_other_methods_are_405_with_allow(server: Server) -> None:
+    """RFC 9110 § 15.5.5, § 15.5.6 [44]"""
     async def main() -> None:
         async with client(server) as protocol:
             assert (await protocol.request("GET", "/nothing")).status == 404
@@ -96,6 +98,7 @@ def test_no_path_leads_out_of_the_lab_s_folder(server: Server, version: str) -> 
 
 @pytest.mark.parametrize("tls", [True, False])
 def test_alt_svc_names_the_port_of_http3(server: Server, tls: bool) -> None:
+    """RFC 7838 § 3 [47]"""
     assert http1(server, "GET", "/healthz", tls).fields["alt-svc"].startswith(f'h3=":{server.port}"')
 
 
@@ -122,7 +125,7 @@ def test_ipv4_and_ipv6_are_both_served(server: Server, host: str) -> None:
 
 
 def test_an_unknown_version_is_answered_with_version_negotiation(server: Server) -> None:
-    """RFC 9000 § 6: only a datagram as large as an Initial must be is answered, with the connection IDs exchanged."""
+    """RFC 9000 § 6 [49]: only a datagram as large as an Initial must be is answered, with the connection IDs exchanged."""
     destination, source = os.urandom(8), os.urandom(5)
     header = b"\xc0" + bytes.fromhex("1a2a3a4a") + b"\x08" + destination + b"\x05" + source
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
@@ -142,6 +145,7 @@ def test_an_unknown_version_is_answered_with_version_negotiation(server: Server)
 
 
 def test_with_retry_demanded_sessions_begin_all_the_same(apus: Path, tmp_path: Path) -> None:
+    """RFC 9000 § 8.1.2 [50]"""
     running = Server.start(tmp_path, "--retry", "always")
 
     async def main() -> None:

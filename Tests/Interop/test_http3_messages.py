@@ -46,7 +46,7 @@ MALFORMED_MARKS = {"RFC 9114 § 10.3 (value)": DROPPED, "RFC 9114 § 10.3 (name)
 
 @pytest.mark.parametrize("rule, sent, fields", rules(MALFORMED, MALFORMED_MARKS))
 def test_a_malformed_request_ends_its_stream_alone(server: Server, rule: str, sent: str, fields: Fields) -> None:
-    """RFC 9114 § 4.1.2"""
+    """RFC 9114 § 4.1.2 [42]"""
     with HTTP3Peer(server) as peer:
         expect(rule, sent, stream_error("H3_MESSAGE_ERROR"), peer.answer(peer.request(headers(fields))))
         expect("RFC 9114 § 4.1.2", f"{sent}, then another request", GOES_ON, peer.http_outcome())
@@ -97,6 +97,7 @@ GREASE_FRAMES = [
 
 @pytest.mark.parametrize("rule, sent, grease", rules(GREASE_FRAMES))
 def test_unknown_frames_are_ignored(server: Server, rule: str, sent: str, grease: bytes) -> None:
+    """RFC 9114 § 7.2.8, § 9 [43]"""
     with HTTP3Peer(server) as peer:
         peer.send(peer.control, grease)
         request = peer.request(grease + REQUEST + grease + frame(DATA, b"x") + grease)
@@ -105,7 +106,7 @@ def test_unknown_frames_are_ignored(server: Server, rule: str, sent: str, grease
 
 
 def test_unknown_settings_are_ignored(server: Server) -> None:
-    """RFC 9114 § 7.2.4.1"""
+    """RFC 9114 § 7.2.4.1 [43]"""
     settings = CLIENT_SETTINGS | {RESERVED: 0, RESERVED + 0x1F * 3: (1 << 62) - 1, 0x4D44: 1}
     with HTTP3Peer(server, settings=settings) as peer:
         expect("RFC 9114 § 7.2.4.1", "reserved and unknown settings", GOES_ON, peer.http_outcome())
@@ -124,7 +125,7 @@ def test_settings_may_be_empty_and_come_late(server: Server) -> None:
 
 
 def test_unknown_streams_are_ignored(server: Server) -> None:
-    """RFC 9114 § 6.2, § 6.2.3: read or refused with H3_STREAM_CREATION_ERROR, but not an error of the connection."""
+    """RFC 9114 § 6.2, § 6.2.3: read or refused with H3_STREAM_CREATION_ERROR, but not an error of the connection [43]."""
     with HTTP3Peer(server) as peer:
         for kind in (RESERVED, RESERVED + 0x1F * 1000, 0xBEEF):
             peer.open(kind, bytes(5000))
@@ -165,7 +166,7 @@ def test_what_a_client_may_say_of_pushes_and_of_its_end(server: Server) -> None:
 
 
 def test_priorities_are_accepted(server: Server) -> None:
-    """RFC 9218 § 5 (the field, also one that cannot be parsed), § 7.2 (the frame, also before its request)"""
+    """RFC 9218 § 5 (the field, also one that cannot be parsed), § 7.2 (the frame, also before its request) [46]"""
     with HTTP3Peer(server) as peer:
         coming = peer.quic.get_next_available_stream_id()
         peer.send(peer.control, frame(PRIORITY_UPDATE, varint(coming) + b"u=1, i"))
@@ -178,7 +179,7 @@ def test_priorities_are_accepted(server: Server) -> None:
 
 
 def test_a_priority_update_may_be_cut_anywhere(own_server: Server) -> None:
-    """RFC 9114 § 6.2.1: the control stream is one sequence of bytes, whatever the packets that carry it.
+    """RFC 9114 § 6.2.1: the control stream is one sequence of bytes, whatever the packets that carry it [46].
 
     nghttp3 0.8 ends the program when a packet ends between the two fields of a PRIORITY_UPDATE frame.
     """
@@ -203,7 +204,7 @@ def test_priorities_of_streams_beyond_the_limit_are_an_error(server: Server) -> 
 
 
 def test_a_field_section_beyond_the_announced_size_is_answered_with_431(server: Server) -> None:
-    """RFC 9114 § 4.2.2: 32 bytes for each field beside its name and value"""
+    """RFC 9114 § 4.2.2: 32 bytes for each field beside its name and value [44]"""
     with HTTP3Peer(server) as peer:
         peer.until(peer.control_frames)
         (kind, payload), *_ = peer.control_frames()
@@ -221,7 +222,7 @@ def test_a_field_section_beyond_the_announced_size_is_answered_with_431(server: 
 
 
 def test_a_thousand_requests_at_once_are_all_answered(server: Server) -> None:
-    """RFC 9114 § 6.1: at least 100 requests at a time; our limit is 1,024 streams, which all may be requests"""
+    """RFC 9114 § 6.1: at least 100 requests at a time; our limit is 1,024 streams, which all may be requests [44]"""
     with HTTP3Peer(server) as peer:
         requests = [peer.new_stream() for _ in range(1000)]
         for request in requests:
@@ -232,7 +233,7 @@ def test_a_thousand_requests_at_once_are_all_answered(server: Server) -> None:
 
 
 def test_compression_with_the_dynamic_table(server: Server) -> None:
-    """RFC 9204 § 2.1.2: a field section that refers to what the encoder stream has yet to bring waits for it"""
+    """RFC 9204 § 2.1.2: a field section that refers to what the encoder stream has yet to bring waits for it [45]"""
     encoder = pylsqpack.Encoder()
     with HTTP3Peer(server) as peer:
         peer.until(peer.control_frames)

@@ -1,4 +1,4 @@
-"""Errors of HTTP/3 and QPACK that end the connection: h3spec's rules, and their neighbours in the same sections."""
+"""Errors of HTTP/3 and QPACK that end the connection: h3spec's rules [42], and their neighbours in the same sections."""
 
 from __future__ import annotations
 
@@ -120,6 +120,7 @@ ON_REQUESTS = [
 def test_a_frame_that_may_not_come_on_a_request_stream(
     server: Server, rule: str, sent: str, frames: bytes, error: str
 ) -> None:
+    """RFC 9114 § 7.2; draft-ietf-webtrans-http3 § 4.3 [16]"""
     with HTTP3Peer(server) as peer:
         peer.request(frames, end=False)
         expect(rule, f"{sent} on a request stream", http3_error(error), peer.http_outcome())

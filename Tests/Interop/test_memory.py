@@ -76,7 +76,7 @@ def test_many_idle_sessions(patient_server: Server) -> None:
 
 
 def test_many_streams_one_after_the_other(own_server: Server) -> None:
-    """On one session, each with an answer of its own and both ends finished."""
+    """On one session, each with an answer of its own and both ends finished [24]."""
 
     async def rounds(protocol: Client, session: int, count: int) -> None:
         for number in range(count):

@@ -48,7 +48,7 @@ def was_retried(protocol: Client) -> bool:
 
 
 def test_a_client_of_another_version_is_led_to_version_1(server: Server) -> None:
-    """RFC 9000 § 6: it learns of version 1 from the server, and begins anew."""
+    """RFC 9000 § 6 [49]: it learns of version 1 from the server, and begins anew."""
 
     async def main() -> None:
         versions = [UNKNOWN_VERSION, 1]
@@ -218,7 +218,7 @@ def test_a_handshake_completes_although_the_server_had_to_stop(long_winded: Serv
 
 @pytest.mark.parametrize("size", [22, 30, 43, 44, 100, 1200])
 def test_a_stateless_reset_is_smaller_than_what_it_answers(server: Server, size: int) -> None:
-    """RFC 9000 § 10.3: so that two ends without state cannot go on for ever; and it looks like a packet."""
+    """RFC 9000 § 10.3: so that two ends without state cannot go on for ever; and it looks like a packet [53]."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.settimeout(TIMEOUT)
         # Too small to be answered: had it been, that would be what comes first.

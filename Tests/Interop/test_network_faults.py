@@ -47,7 +47,7 @@ def patient(apus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 
 @pytest.mark.parametrize(("conditions", "size", "options"), FAULTS.values(), ids=FAULTS)
 def test_sessions_cross_a_bad_network(patient: Server, conditions: Conditions, size: int, options: dict) -> None:
-    """RFC 9000 § 13.3, RFC 9002: from the handshake on, what is lost is repaired, and what was altered is not taken."""
+    """RFC 9000 § 13.3, RFC 9002: from the handshake on, what is lost is repaired, and what was altered is not taken [59]."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=PATIENCE, idle_timeout=PATIENCE, **options) as protocol:
@@ -60,7 +60,7 @@ def test_sessions_cross_a_bad_network(patient: Server, conditions: Conditions, s
 
 
 def test_handshakes_complete_where_30_percent_are_lost(server: Server) -> None:
-    """RFC 9002 § 6.2: several at once."""
+    """RFC 9002 § 6.2: several at once [59]."""
 
     async def one(network: Network) -> None:
         # The server's time for a handshake is ten seconds, within which a chain of losses may fall.
@@ -83,7 +83,7 @@ def test_handshakes_complete_where_30_percent_are_lost(server: Server) -> None:
 
 
 def test_a_session_outlives_an_outage_of_two_seconds(server: Server) -> None:
-    """RFC 9000 § 10.1: nothing arrives in the midst of a transfer, and afterwards it goes on where it was."""
+    """RFC 9000 § 10.1: nothing arrives in the midst of a transfer, and afterwards it goes on where it was [59]."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=PATIENCE) as protocol:
@@ -117,7 +117,7 @@ class Witness(Client):
 
 
 def test_a_reset_waits_until_the_prefix_of_its_stream_has_arrived(server: Server) -> None:
-    """draft-ietf-webtrans-http3 § 4.4: without its prefix a reset stream belongs to no session.
+    """draft-ietf-webtrans-http3 § 4.4: without its prefix a reset stream belongs to no session [20].
 
     The echo gives up the streams on which it answers when the client gives up its own. All that the server says then is
     lost at first: a reset sent at once would be all that is repeated afterwards.
@@ -154,7 +154,7 @@ def test_a_reset_waits_until_the_prefix_of_its_stream_has_arrived(server: Server
 def test_a_page_in_chromium_holds_a_session_where_30_percent_are_lost(
     server: Server, browser: webdriver.Chrome
 ) -> None:
-    """The same of a browser's transport."""
+    """The same of a browser's transport [59]."""
     lossy = Conditions(loss=0.3, delay=0.005)
     with Network(server, lossy, lossy) as network:
         browser.get(network.server.page + "healthz")

@@ -51,7 +51,7 @@ async def in_midst(protocol: Client, session: int, act: object, size: int = 300_
 @pytest.mark.parametrize("addresses", [["127.0.0.1"] * 8, ["127.0.0.2", "127.0.0.3", "127.0.0.1"]],
                          ids=["another port", "another address"])
 def test_a_session_survives_rebindings(looped: Server, addresses: list[str]) -> None:
-    """RFC 9000 § 9.3: in mid-transfer, again and again."""
+    """RFC 9000 § 9.3: in mid-transfer, again and again [54]."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=PATIENCE) as protocol:
@@ -65,7 +65,7 @@ def test_a_session_survives_rebindings(looped: Server, addresses: list[str]) -> 
 
 
 def test_a_session_survives_a_client_that_moves(looped: Server) -> None:
-    """RFC 9000 § 9.5: with another address the client takes another of the server's connection IDs."""
+    """RFC 9000 § 9.5: with another address the client takes another of the server's connection IDs [54]."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=PATIENCE) as protocol:
@@ -108,7 +108,7 @@ def test_little_is_sent_to_an_address_that_is_not_validated(server: Server) -> N
 
 
 def test_a_page_in_chromium_keeps_its_session_over_rebindings(looped: Server, browser: webdriver.Chrome) -> None:
-    """Chromium's connection ID is empty: only the server's leads to the connection."""
+    """Chromium's connection ID is empty: only the server's leads to the connection [54]."""
     with Network(looped, NEAR, NEAR) as network:
         browser.get(network.server.page + "healthz")
         body = """
@@ -130,7 +130,7 @@ def test_a_page_in_chromium_keeps_its_session_over_rebindings(looped: Server, br
 
 
 def test_keys_are_updated_when_the_client_does(server: Server) -> None:
-    """RFC 9001 § 6: in mid-transfer, twice, so that both key phases come."""
+    """RFC 9001 § 6 [55]: in mid-transfer, twice, so that both key phases come."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=PATIENCE) as protocol:
@@ -147,7 +147,7 @@ def test_keys_are_updated_when_the_client_does(server: Server) -> None:
 
 
 def test_a_client_that_knows_chacha20_only_is_served(server: Server) -> None:
-    """RFC 9001 § 5.4.4: its header protection is another one, too."""
+    """RFC 9001 § 5.4.4: its header protection is another one, too [67]."""
 
     async def main() -> None:
         async with client(server, cipher_suites=[CipherSuite.CHACHA20_POLY1305_SHA256]) as protocol:
@@ -158,7 +158,7 @@ def test_a_client_that_knows_chacha20_only_is_served(server: Server) -> None:
 
 
 def test_the_key_log_is_the_clients(apus: Path, tmp_path: Path) -> None:
-    """What decrypts for the client's log decrypts for the server's: the same secrets under the same client random."""
+    """What decrypts for the client's log decrypts for the server's: the same secrets under the same client random [64]."""
     running = Server.start(tmp_path, "--keylog", str(tmp_path / "server.keys"))
 
     async def main() -> None:
@@ -184,7 +184,7 @@ def test_the_key_log_is_the_clients(apus: Path, tmp_path: Path) -> None:
 
 
 def test_marks_of_congestion_are_counted_and_reported(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """RFC 9000 § 13.4.1: what arrives with ECT(0) and with CE comes back in the ACK frames' counts."""
+    """RFC 9000 § 13.4.1: what arrives with ECT(0) and with CE comes back in the ACK frames' counts [56]."""
     reports: list[tuple[int, int, int]] = []
     handle = QuicConnection._handle_ack_frame
 
@@ -215,7 +215,7 @@ def test_marks_of_congestion_are_counted_and_reported(server: Server, monkeypatc
 
 
 def test_marking_ends_where_nobody_reports_it(server: Server) -> None:
-    """RFC 9000 § 13.4.2: the first packets are marked ECT(0); a peer that does not count them makes it end."""
+    """RFC 9000 § 13.4.2: the first packets are marked ECT(0); a peer that does not count them makes it end [56]."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=PATIENCE) as protocol:
@@ -268,7 +268,7 @@ class Listener(Client):
 def test_a_silent_connection_ends_at_the_shorter_of_both_timeouts(
     apus: Path, tmp_path: Path, clients: int, servers: int
 ) -> None:
-    """RFC 9000 § 10.1: silently. Packets in time keep it; for later ones the server knows nothing of it (§ 10.3)."""
+    """RFC 9000 § 10.1: silently. Packets in time keep it; for later ones the server knows nothing of it (§ 10.3) [58]."""
     running = Server.start(tmp_path, "--idle-timeout", f"{servers}s")
 
     async def main(network: Network) -> None:
@@ -294,7 +294,7 @@ def test_a_silent_connection_ends_at_the_shorter_of_both_timeouts(
 
 
 def test_clients_of_a_server_that_was_restarted_learn_of_it(apus: Path, tmp_path: Path) -> None:
-    """RFC 9000 § 10.3.2: with the token that the former process had given out, and in a smaller packet than theirs."""
+    """RFC 9000 § 10.3.2: with the token that the former process had given out, and in a smaller packet than theirs [53]."""
     former = Server.start(tmp_path)
 
     async def main(network: Network) -> None:

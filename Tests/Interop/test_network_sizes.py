@@ -56,7 +56,7 @@ async def largest_datagram(protocol: Client, session: int, low: int, high: int) 
 
 @pytest.mark.parametrize("frame", [70, 200, 1000])
 def test_datagrams_are_as_large_as_the_peer_takes_and_no_larger(server: Server, frame: int) -> None:
-    """RFC 9221 § 3: with type and length. One byte more is dropped, and the session goes on; 0 and 1 are sizes, too."""
+    """RFC 9221 § 3 [26]: with type and length. One byte more is dropped, and the session goes on; 0 and 1 are sizes, too."""
     largest = frame - 3 - 1
 
     async def main() -> None:
@@ -84,7 +84,7 @@ async def until_it_comes_back(protocol: Client, session: int, size: int) -> None
     (1231, SMALLEST), (1232, 1232), (1405, 1342), (1406, 1406), (9000, LARGEST),
 ])
 def test_datagrams_are_as_large_as_the_path_carries(server: Server, path: int, found: int) -> None:
-    """RFC 9000 § 14.3: found out by probes, which are not taken for congestion. From the first packet on, 1,200 fit."""
+    """RFC 9000 § 14.3: found out by probes, which are not taken for congestion. At first 1,200 bytes fit [26, 57]."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=PATIENCE, max_datagram_size=LARGE_CLIENT) as protocol:
@@ -98,7 +98,7 @@ def test_datagrams_are_as_large_as_the_path_carries(server: Server, path: int, f
 
 
 def test_a_session_goes_on_when_the_path_carries_less(server: Server) -> None:
-    """RFC 8899 § 4.3: large packets vanish from one moment to the next, without a word. Streams and datagrams adapt."""
+    """RFC 8899 § 4.3: large packets vanish from one moment to the next, without a word. Streams and datagrams adapt [57]."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=PATIENCE, max_datagram_size=LARGE_CLIENT) as protocol:
@@ -117,7 +117,7 @@ def test_a_session_goes_on_when_the_path_carries_less(server: Server) -> None:
 
 
 def test_after_an_outage_packets_are_as_large_as_before(server: Server) -> None:
-    """Nothing gets through, and then everything does: that says nothing about sizes."""
+    """Nothing gets through, and then everything does: that says nothing about sizes [57]."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=PATIENCE, max_datagram_size=LARGE_CLIENT) as protocol:
@@ -165,7 +165,7 @@ def namespace() -> list[str]:
 def test_packets_are_as_large_as_the_link_carries(
     apus: Path, namespace: list[str], tmp_path: Path, server_mtu: int, client_mtus: dict[int, int]
 ) -> None:
-    """RFC 8899: where the server's own kernel refuses larger ones, and where they are lost on the way."""
+    """RFC 8899 [57]: where the server's own kernel refuses larger ones, and where they are lost on the way."""
     program = Path(__file__).parent / "path_mtu.py"
     mtus = [str(server_mtu), *(f"{mtu}={payload}" for mtu, payload in client_mtus.items())]
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""What a QUIC server must not put up with: the 34 rules that h3spec checks, and a few of their neighbours.
+"""What a QUIC server must not put up with: the 34 rules that h3spec checks, and a few of their neighbours [48].
 
 Most of these errors are ngtcp2's and GnuTLS's to find. They are run against our server all the same, as its setting of
 the libraries decides whether they are found, and its code decides what becomes of them.
@@ -181,7 +181,7 @@ def test_a_hello_without_transport_parameters_is_refused(
 
 @pytest.mark.parametrize("alpn", [None, ["h0"], ["http/1.1", "h2"]], ids=["none", "h0", "http/1.1 and h2"])
 def test_a_hello_without_a_known_application_protocol_is_refused(server: Server, alpn: list[str] | None) -> None:
-    """RFC 9001 § 8.1"""
+    """RFC 9001 § 8.1 [66]"""
     with Peer(server, alpn=alpn) as peer:
         expect("RFC 9001 § 8.1", f"a ClientHello with the application protocols {alpn}",
                quic_error("TLS alert no_application_protocol"), peer.connection_outcome())

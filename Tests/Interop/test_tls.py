@@ -78,7 +78,7 @@ def test_ciphers_without_forward_secrecy_or_authentication_are_refused(server, c
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_session_is_resumed(server, version):
-    """RFC 5077 § 3.1 and RFC 8446 § 2.2: the second handshake uses the first one's ticket."""
+    """RFC 5077 § 3.1 and RFC 8446 § 2.2: the second handshake uses the first one's ticket [63]."""
     client = context(version)
     with connect(server, client) as first:
         assert not first.session_reused

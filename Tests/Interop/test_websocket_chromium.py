@@ -1,4 +1,4 @@
-"""What carries a page's WebSocket in Chromium: HTTP/2 by itself (RFC 8441), HTTP/3 behind a switch (RFC 9220).
+"""What carries a page's WebSocket in Chromium: HTTP/2 by itself (RFC 8441), HTTP/3 behind a switch (RFC 9220) [69, 70].
 
 Both need a connection of that version to be there already, which the page that opens the WebSocket has come over.
 """

@@ -1,4 +1,5 @@
-"""WebSocket over HTTP/1.1 (RFC 6455), HTTP/2 (RFC 8441) and HTTP/3 (RFC 9220): the same sessions, whatever carries them."""
+"""WebSocket over HTTP/1.1 (RFC 6455), HTTP/2 (RFC 8441 [69]) and HTTP/3 (RFC 9220 [70]): the same sessions, whatever
+carries them."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ every_extended = pytest.mark.parametrize("mapping", EXTENDED)
 
 @every_mapping
 def test_messages_come_back_with_their_kind(server: Server, mapping: str) -> None:
-    """One handler serves all: text, binary, fragments, and messages of many frames of the carrier."""
+    """One handler serves all: text, binary, fragments, and messages of many frames of the carrier [71]."""
     large = bytes(range(256)) * 2000
 
     async def main() -> None:
@@ -199,6 +200,7 @@ VIOLATIONS = [
 @every_mapping
 @pytest.mark.parametrize(("sent", "code"), VIOLATIONS)
 def test_what_breaks_a_rule_is_told_so(small_server: Server, mapping: str, sent: bytes, code: int) -> None:
+    """RFC 6455 § 7.4 [72]"""
     async def main() -> None:
         async with websocket(small_server, mapping) as tunnel:
             await tunnel.send(sent)
@@ -255,7 +257,7 @@ def compressing_server(apus: Path, tmp_path: Path):
 
 @every_mapping
 def test_compression_is_agreed_on_alike(compressing_server: Server, mapping: str) -> None:
-    """RFC 7692: offered, agreed on, and used in both directions."""
+    """RFC 7692 [72]: offered, agreed on, and used in both directions."""
     async def main() -> None:
         offer = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
         async with websocket(compressing_server, mapping, fields=offer) as tunnel:
