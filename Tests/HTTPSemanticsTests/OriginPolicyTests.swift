@@ -49,6 +49,9 @@ struct OriginPolicyTests {
             // Something stands behind the host that is no port.
             Case(origin: "https://example.org:x@evil.example", authority: "example.org"),
             Case(origin: "https://[::1]evil.example", authority: "[::1]"),
+            // Two fields of that name, as they come out of a message.
+            Case(origin: "https://example.org, https://evil.example", authority: "example.org"),
+            Case(origin: "https://evil.example, https://example.org", authority: "example.org"),
             Case(origin: "null", authority: "example.org"),
             Case(origin: "null", authority: "null"),
             Case(origin: "", authority: "example.org"),

@@ -146,6 +146,22 @@ def test_malformed_requests_cost_their_stream_alone(server: Server, fields: list
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("length", [4, 6])
+def test_a_length_that_is_not_the_bodys_costs_its_stream_at_most(server: Server, length: int) -> None:
+    """RFC 9113 § 8.1.1: malformed, which shows when the response may be out."""
+    async def main() -> None:
+        async with client(server) as connection:
+            number = connection.ask("POST", "/healthz", ("content-length", "5"), end=False)
+            stream = connection.streams[number]
+            connection.http.send_data(number, b"x" * length, end_stream=True)
+            connection.flush()
+            await connection.until(lambda: stream.is_ended or stream.reset is not None)
+            assert stream.reset in (None, ErrorCodes.PROTOCOL_ERROR)
+            assert (await connection.request("GET", "/healthz")).body == b"ok"
+
+    asyncio.run(main())
+
+
 def test_a_body_that_nobody_wants_is_stopped(server: Server) -> None:
     """RFC 9113 § 8.1: the whole response, then RST_STREAM with NO_ERROR, once the stream's window is full."""
     async def main() -> None:
