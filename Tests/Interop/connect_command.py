@@ -1,9 +1,9 @@
-"""`apus connect` as a process under asyncio, beside a server in the same program."""
+"""`apus connect` and `apus interop fetch` as processes under asyncio, beside a server in the same program."""
 
 from __future__ import annotations
 
 import asyncio
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,9 +16,20 @@ EX_UNAVAILABLE = 69
 @asynccontextmanager
 async def connecting(apus: Path, url: str, *arguments: str, stdin: int = PIPE) -> AsyncIterator[Process]:
     trust = () if url.startswith("ws:") else ("--insecure",)
-    command = await asyncio.create_subprocess_exec(
-        apus, "connect", url, *trust, *arguments, stdin=stdin, stdout=PIPE, stderr=PIPE,
-    )
+    async with running(apus, "connect", url, *trust, *arguments, stdin=stdin) as command:
+        yield command
+
+
+@asynccontextmanager
+async def fetching(apus: Path, url: str, *arguments: str) -> AsyncIterator[Process]:
+    """`apus interop fetch`"""
+    async with running(apus, "interop", "fetch", url, "--insecure", *arguments, stdin=DEVNULL) as command:
+        yield command
+
+
+@asynccontextmanager
+async def running(*command_line: str | Path, stdin: int) -> AsyncIterator[Process]:
+    command = await asyncio.create_subprocess_exec(*command_line, stdin=stdin, stdout=PIPE, stderr=PIPE)
     try:
         async with asyncio.timeout(TIMEOUT):
             yield command

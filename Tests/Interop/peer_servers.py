@@ -15,7 +15,7 @@ import websockets.asyncio.server
 
 from aioquic_server import Peer as AioquicConnection
 from aioquic_server import listening
-from connect_command import EX_UNAVAILABLE, connecting, outcome
+from connect_command import EX_UNAVAILABLE, connecting, fetching, outcome
 from http3_client import TIMEOUT
 from peer_clients import CODE, NO_CLOSE, NODE_WS, REASON
 from peers import Peer, debian_package, python_package
@@ -210,6 +210,21 @@ class Ngtcp2Server(ServerPeer):
         with running(command, cwd=self.certificates):
             # There is no sign that it listens: a client's first packets may come too early, and are sent again.
             yield f"https://127.0.0.1:{port}"
+
+    def get(self) -> None:
+        """The second time in the session of the first."""
+        size = 300_000
+        (self.certificates / "large.bin").write_bytes(bytes(size))
+
+        async def main() -> tuple[int, str, str]:
+            async with self.serving() as url, fetching(self.apus, url + "/large.bin") as command:
+                return await outcome(command)
+
+        code, output, errors = asyncio.run(main())
+        assert code == 0, errors
+        first, second = output.splitlines()
+        assert first == f"status 200, {size} bytes, a full handshake"
+        assert second.startswith(f"status 200, {size} bytes, ")
 
     def refusal(self) -> None:
         code, _, errors = self.connect("/echo")
