@@ -14,8 +14,9 @@ from server import Server, resident
 
 INITIAL_MAX_DATA, INITIAL_MAX_STREAM_DATA_BIDI_LOCAL = 0x04, 0x05
 # In kB. Of the streams of one connection 16 MiB may wait for acknowledgement and 8 MiB to be read, in buffers of a packet's
-# payload each, which take up to twice as much: a power of two.
-STREAMS = 52_000
+# payload each, which take up to twice as much: a power of two. That is 49 MB, and the streams themselves some more; without
+# the bounds it would be 90.
+STREAMS = 60_000
 # In kB. Of a connection's answers 8 MiB may wait, and 8 KiB of each further one.
 ANSWERS = 25_000
 # In kB: a WebSocket's part of it.
