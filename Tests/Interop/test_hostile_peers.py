@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from abuse import await_metric
 from raw_http3 import (
     CLIENT_SETTINGS, DECODER_STREAM, ENCODER_STREAM, HTTP3Peer, connect, headers, settings_frame, wt_header,
 )
@@ -84,3 +86,42 @@ def test_streams_whose_answers_cannot_be_opened_are_bounded(own_server: Server, 
         assert peer.closed is None
         # The server allows 1,024 at once, and no more than that for those which have an answer outstanding.
         assert peer.quic._remote_max_streams_uni < 2048
+
+
+CONNECTIONS = "apus_quic_connections"
+
+
+def test_streams_that_wait_for_a_session_go_with_their_connection(own_server: Server) -> None:
+    """draft-ietf-webtrans-http3 § 4.6 [17]: what waits for a session that never comes is nobody's when its peer has gone"""
+
+    def connections(count: int) -> None:
+        for _ in range(count):
+            with HTTP3Peer(own_server) as peer:
+                for _ in range(24):
+                    peer.quic.send_stream_data(peer.new_stream(True), wt_header(1 << 10, True) + b"x", True)
+                peer.transmit()
+                peer.settle()
+                assert peer.closed is None
+        await_metric(own_server, CONNECTIONS, lambda count: count == 0)
+
+    connections(50)
+    before = resident(own_server)
+    connections(100)
+    # A connection that stays costs more than a hundred.
+    assert resident(own_server) - before < 100 * 40
+
+
+def test_connections_that_fall_silent_are_counted_once(apus: Path, tmp_path: Path) -> None:
+    """Their sessions' handlers end after them."""
+    server = Server.start(tmp_path, "--idle-timeout", "2s")
+    try:
+        with ExitStack() as stack:
+            for _ in range(5):
+                stack.enter_context(HTTP3Peer(server)).session()
+            await_metric(server, CONNECTIONS, lambda count: count == 5)
+            await_metric(server, 'apus_quic_connections_closed_total{reason="idle_timeout"}', lambda count: count == 5)
+        with HTTP3Peer(server) as peer:
+            peer.session()
+            await_metric(server, CONNECTIONS, lambda count: count == 1)
+    finally:
+        server.stop()

@@ -317,6 +317,8 @@ final class PeerConnection {
         self.waitingWriters.removeAll()
         for case .webTransport(let stream) in self.incoming.values.map(\.kind) { stream.ended(.gone) }
         self.incoming.removeAll()
+        // They keep this connection, as it keeps them.
+        self.early = EarlyArrivals()
         for opening in self.openings.remove(where: { _ in true }) {
             opening.promise.fail(WebTransportError.connectionClosed(reason))
         }

@@ -200,9 +200,10 @@ final class UDPEndpoint {
     }
 
     private func release(_ owner: PeerConnection) {
+        // Handlers that end later still make it dirty.
+        guard self.connections.removeValue(forKey: ObjectIdentifier(owner.quic)) != nil else { return }
         self.core.released(owner.quic)
         self.deadlines.remove(owner)
-        self.connections[ObjectIdentifier(owner.quic)] = nil
     }
 
     var connectionCount: Int { self.connections.count }
