@@ -1,4 +1,4 @@
-"""Floods of connections, over UDP and TCP: what is half open is bounded and ends, and others still get in."""
+"""Floods of connections, over UDP and TCP: what is half open is bounded and ends, and others still get in [38]."""
 
 from __future__ import annotations
 

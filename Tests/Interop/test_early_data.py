@@ -315,7 +315,7 @@ def test_a_first_flight_is_taken_once(apus: Path, tmp_path: Path, monkeypatch: p
 # Address tokens
 
 def test_a_token_spares_the_retry(apus: Path, tmp_path: Path) -> None:
-    """RFC 9000 § 8.1.3: NEW_TOKEN is issued and honoured; one that was altered is ignored."""
+    """RFC 9000 § 8.1.3: NEW_TOKEN is issued and honoured; one that was altered is ignored [51]."""
     server = Server.start(tmp_path, "--retry", "always")
     try:
         def retries(token: bytes) -> tuple[int, bytes]:

@@ -1,4 +1,4 @@
-"""Floods of one connection (RFC 9000 § 21.9; RFC 9114 § 10.5): each ends with H3_EXCESSIVE_LOAD, is counted, costs the
+"""Floods of one connection [38] (RFC 9000 § 21.9; RFC 9114 § 10.5): each ends with H3_EXCESSIVE_LOAD, is counted, costs the
 server little, and harms nobody else."""
 
 from __future__ import annotations

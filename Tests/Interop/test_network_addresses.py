@@ -102,12 +102,12 @@ def altered(token: bytes) -> bytes:
 def test_a_retry_token_is_good_for_whom_it_was_given_to(
     retrying: Server, sent: str, change: Callable, source: str, expected: Close | str
 ) -> None:
-    """RFC 9000 § 8.1.2, § 8.1.3"""
+    """RFC 9000 § 8.1.2, § 8.1.3 [50]"""
     expect("RFC 9000 § 8.1.3", sent, expected, after_retry(retrying, change, source))
 
 
 def test_a_token_for_later_spares_the_retry_and_only_at_the_same_address(retrying: Server) -> None:
-    """RFC 9000 § 8.1.3: NEW_TOKEN is taken once more. One that is no good is as if there were none, not an error."""
+    """RFC 9000 § 8.1.3: NEW_TOKEN is taken once more. One that is no good is as if there were none, not an error [51]."""
     tokens: list[bytes] = []
 
     async def main(network: Network) -> None:
@@ -134,7 +134,7 @@ def test_a_token_for_later_spares_the_retry_and_only_at_the_same_address(retryin
 
 
 def test_a_token_of_another_process_is_worth_nothing(retrying: Server, own_server: Server) -> None:
-    """Whoever restarts a server need not keep its secrets: the client is asked once more."""
+    """Whoever restarts a server need not keep its secrets: the client is asked once more [51]."""
     tokens: list[bytes] = []
 
     async def main() -> None:
@@ -178,7 +178,7 @@ def long_winded(apus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def test_a_server_says_three_times_as_much_as_it_was_told(long_winded: Server) -> None:
-    """RFC 9000 § 8.1: until the client has proved its address, whatever the server's timers say."""
+    """RFC 9000 § 8.1: until the client has proved its address, whatever the server's timers say [52]."""
 
     async def main(network: Network) -> None:
         attempt = asyncio.ensure_future(ask(network))
@@ -202,7 +202,7 @@ def test_a_server_says_three_times_as_much_as_it_was_told(long_winded: Server) -
 
 
 def test_a_handshake_completes_although_the_server_had_to_stop(long_winded: Server) -> None:
-    """RFC 9002 § 6.2.2.1: the client's second to seventh packets are lost, and it is on it to unblock the server."""
+    """RFC 9002 § 6.2.2.1: the client's second to seventh packets are lost, and it is on it to unblock the server [52]."""
 
     async def main(network: Network) -> None:
         async with client(network.server, patience=60) as protocol:

@@ -86,7 +86,7 @@ def test_a_session_survives_a_client_that_moves(looped: Server) -> None:
 
 
 def test_little_is_sent_to_an_address_that_is_not_validated(server: Server) -> None:
-    """RFC 9000 § 9.3.1, § 8.1: three times what came from it. One packet with another source must not turn a stream on
+    """RFC 9000 § 9.3.1, § 8.1 [52]: three times what came from it. One packet with another source must not turn a stream on
     somebody else."""
 
     async def main(network: Network) -> None:

@@ -1,4 +1,4 @@
-"""Peers that take nothing: what waits for them is bounded, be it for credit, for acknowledgements or for a reader."""
+"""Peers that take nothing: what waits for them is bounded, be it for credit, for acknowledgements or a reader [38]."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def test_one_session_at_a_time_and_then_another(server: Server) -> None:
 def test_server_signals_carry_their_application_code_every_time(
     server: Server, signal: str, code: int, wire: int,
 ) -> None:
-    """§ 4.4: the one frame that was asked for, with the mapped code, on each of many streams, and not the other."""
+    """§ 4.4: the one frame that was asked for, with the mapped code, on each of many streams, and not the other [20]."""
 
     async def body(protocol: Client) -> None:
         session = await protocol.session(f"/test/{signal}?code={code}")
@@ -140,7 +140,7 @@ def test_server_signals_carry_their_application_code_every_time(
 
 @codes
 def test_a_reset_of_the_client_comes_back_with_its_code(server: Server, code: int, wire: int) -> None:
-    """§ 4.4 in both directions: the echo gives up its half with the application code that it was told."""
+    """§ 4.4 in both directions: the echo gives up its half with the application code that it was told [21]."""
 
     async def body(protocol: Client) -> None:
         session = await protocol.session("/echo")
@@ -156,7 +156,7 @@ def test_a_reset_of_the_client_comes_back_with_its_code(server: Server, code: in
 
 @pytest.mark.parametrize("wire", [0, H3_REQUEST_CANCELLED, 0x52E4A40FA8F9, 0x52E5AC983163])
 def test_a_code_that_is_none_of_an_application_is_not_passed_on(server: Server, wire: int) -> None:
-    """§ 4.4: outside of the range, or one of its holes. The stream is reset; the echo has no code but its own, 0."""
+    """§ 4.4: outside of the range, or one of its holes. The stream is reset; the echo has no code but its own, 0 [21]."""
 
     async def body(protocol: Client) -> None:
         session = await protocol.session("/echo")
@@ -171,7 +171,7 @@ def test_a_code_that_is_none_of_an_application_is_not_passed_on(server: Server, 
 
 @codes
 def test_one_stream_carries_both_signals(server: Server, code: int, wire: int) -> None:
-    """RFC 9000 § 3.5: who is asked to stop resets, with the same code. The echo has then no use for more input."""
+    """RFC 9000 § 3.5: who is asked to stop resets, with the same code. The echo has then no use for more input [21]."""
 
     async def body(protocol: Client) -> None:
         session = await protocol.session("/echo")
