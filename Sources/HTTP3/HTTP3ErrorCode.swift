@@ -18,6 +18,7 @@ package struct HTTP3ErrorCode: Hashable, Sendable {
     package static var frameError: Self { Self(rawValue: 0x106) }
     package static var requestRejected: Self { Self(rawValue: 0x10b) }
     package static var requestCancelled: Self { Self(rawValue: 0x10c) }
+    package static var requestIncomplete: Self { Self(rawValue: 0x10d) }
     package static var messageError: Self { Self(rawValue: 0x10e) }
     package static var datagramError: Self { Self(rawValue: 0x33) }
 }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pylsqpack
 import pytest
 
+from abuse import PATIENCE, await_metric
 from raw_http3 import (
     CLIENT_SETTINGS, DATA, GOAWAY, HEADERS, MAX_PUSH_ID, PRIORITY_UPDATE, SETTINGS, Fields, HTTP3Peer, connect,
-    field_section, frame, get, headers, settings_frame, without,
+    SESSION_GOES_ON, field_section, frame, get, headers, settings_frame, without,
 )
 from raw_quic import long_varint, varint
 from rules import GOES_ON, OneOf, expect, http3_error, librarys, rules, stream_error
@@ -50,6 +53,74 @@ def test_a_malformed_request_ends_its_stream_alone(server: Server, rule: str, se
     with HTTP3Peer(server) as peer:
         expect(rule, sent, stream_error("H3_MESSAGE_ERROR"), peer.answer(peer.request(headers(fields))))
         expect("RFC 9114 § 4.1.2", f"{sent}, then another request", GOES_ON, peer.http_outcome())
+
+
+REFUSED = [
+    ("RFC 9110 § 15.5.15", "a target that is too long", get("/" + "x" * 9_000), 414),
+    ("RFC 9110 § 15.5.14", "a body that is too large", get("/healthz", ("content-length", "70000")), 413),
+    ("RFC 9110 § 15.5.14", "the largest length", get("/healthz", ("content-length", str((1 << 63) - 1))), 413),
+    ("RFC 9110 § 7.4", "the other scheme", [*without(get(), ":scheme"), (":scheme", "http")], 421),
+    ("RFC 9114 § 4.3.1", "a fragment", get("/a#b"), 400),
+    ("RFC 9114 § 4.3.1", "user information", [*without(get(), ":authority"), (":authority", "a@b")], 400),
+    ("RFC 9114 § 4.3.1", "a Host that contradicts", get("/healthz", ("host", "elsewhere")), 400),
+    ("RFC 9110 § 15.5.15", "a session at a path that is too long", connect("/" + "x" * 9_000), 414),
+    ("RFC 9110 § 7.4", "a session of the other scheme", [*without(connect(), ":scheme"), (":scheme", "http")], 421),
+]
+
+
+@pytest.mark.parametrize("rule, sent, fields, status", rules(REFUSED))
+def test_what_is_refused_is_refused_as_over_http2(
+    server: Server, rule: str, sent: str, fields: Fields, status: int,
+) -> None:
+    """RFC 9110 § 15.5: `test_http2.py` and the Swift tests for HTTP/1.1 have the same list."""
+    with HTTP3Peer(server) as peer:
+        expect(rule, sent, status, peer.answer(peer.request(headers(sorted(fields, key=is_a_field)), end=False)))
+        expect(rule, f"{sent}, then another request", GOES_ON, peer.http_outcome())
+
+
+def is_a_field(item: tuple[str, str]) -> bool:
+    """Pseudo-header fields come first (RFC 9114 § 4.3)."""
+    return not item[0].startswith(":")
+
+
+def test_a_body_that_nobody_wants_is_stopped(server: Server) -> None:
+    """RFC 9114 § 4.1: the whole response, and STOP_SENDING with H3_NO_ERROR when more has come than is accepted"""
+    with HTTP3Peer(server) as peer:
+        request = peer.request(REQUEST, end=False)
+        stream = peer.streams[request]
+        expect("RFC 9114 § 4.1", "GET with a body to come", 200, peer.answer(request))
+        peer.send(request, frame(DATA, bytes(64 << 10)))
+        expect("RFC 9114 § 4.1", "as much as is accepted", GOES_ON, peer.http_outcome())
+        assert stream.stopped is None
+        peer.send(request, frame(DATA, b"x"))
+        peer.until(lambda: peer.closed or stream.stopped is not None)
+        expect("RFC 9114 § 4.1", "a byte more", http3_error("H3_NO_ERROR").code, stream.stopped)
+        expect("RFC 9114 § 4.1", "a body without end, then another request", GOES_ON, peer.http_outcome())
+        assert peer.message(request).body == b"ok"
+
+
+def test_requests_that_do_not_arrive_are_given_up(own_server: Server) -> None:
+    """RFC 9110 § 15.5.9: a header section, or a body, that comes a byte at a time; the session beside them goes on [38]"""
+    with HTTP3Peer(own_server) as peer:
+        session = peer.session()
+        slow_header, slow_body = peer.new_stream(), peer.new_stream()
+        # More than is sent here.
+        coming = {slow_header: iter(headers(get("/" + "a" * 60_000))), slow_body: iter(REQUEST + frame(DATA, bytes(60_000)))}
+        peer.send(slow_body, bytes(next(coming[slow_body]) for _ in range(len(REQUEST) + 3)))
+        expect("RFC 9114 § 4.1", "a body that is slow", 200, peer.answer(slow_body))
+        deadline = time.monotonic() + PATIENCE
+        while coming and peer.closed is None and time.monotonic() < deadline:
+            for stream in list(coming):
+                if peer.streams[stream].stopped is None:
+                    peer.send(stream, bytes([next(coming[stream])]))
+                else:
+                    del coming[stream]
+            peer.settle()
+        expect("RFC 9114 § 8.1", "a slow header section", stream_error("H3_REQUEST_INCOMPLETE"),
+               peer.streams[slow_header].aborted)
+        expect("RFC 9114 § 4.1", "a slow body", http3_error("H3_NO_ERROR").code, peer.streams[slow_body].stopped)
+        expect("RFC 9110 § 15.5.9", "slow requests beside a session", SESSION_GOES_ON, peer.session_outcome(session))
+    assert await_metric(own_server, "apus_http3_requests_timed_out_total", lambda count: count >= 2) == 2
 
 
 BODIES = [

@@ -110,6 +110,38 @@ struct HTTP2Tests {
         }
     }
 
+    @Test("A body that does not come to its end is given up with its stream, and the connection after it")
+    func slowBody() async throws {
+        try await TestServer.run(.tls, configure: { $0.keepAliveTimeout = .milliseconds(200) }) { server in
+            let raw = try await Self.connect(server)
+            raw.send(Self.frame(1, 4, 1, Self.get) + Self.frame(0, 0, 1, [1]))
+            #expect(try await Self.next(3, raw).stream == 1)
+            #expect(try await Self.next(7, raw).end == (1, 0))
+            _ = try await raw.readToEnd()
+        }
+    }
+
+    @Test("A header section that never ends beside a WebSocket lives as long as that, which cannot answer Ping any more")
+    func slowHeaderBesideWebSocket() async throws {
+        try await TestServer.run(
+            .tls,
+            configure: {
+                $0.pingInterval = .milliseconds(200)
+                $0.keepAliveTimeout = .milliseconds(200)
+            }
+        ) { server in
+            let raw = try await Self.connect(server)
+            // RFC 8441 § 3: not before the setting is known.
+            _ = try await Self.next(4, raw)
+            raw.send(Self.frame(4, 1, 0) + Self.frame(1, 4, 1, Self.connect))
+            _ = try await Self.next(1, raw)
+            // Without END_HEADERS: nothing else may come on the connection until they are there (RFC 9113 § 6.10).
+            raw.send(Self.frame(1, 1, 3, Self.get))
+            #expect(try await Self.next(7, raw).end.code == 0)
+            _ = try await raw.readToEnd()
+        }
+    }
+
     @Test("A response that is not taken is given up, and its stream reset")
     func slowReader() async throws {
         try await TestServer.run(

@@ -31,7 +31,7 @@ final class RawPeer: ChannelInboundHandler {
     private var isHTTP3Started = false
     /// From `handlerAdded` to `handlerRemoved`: it holds this handler in turn.
     private var context: ChannelHandlerContext?
-    private var waiters: [() -> Bool] = []
+    private var waiters: [Waiter] = []
     private var timer: Scheduled<Void>?
     private let scratch = UnsafeMutableRawBufferPointer.allocate(
         byteCount: QUIC.Connection.transmitBufferSize,
@@ -91,7 +91,7 @@ final class RawPeer: ChannelInboundHandler {
         self.context = nil
         self.timer?.cancel()
         self.timer = nil
-        self.waiters.removeAll()
+        self.failWaiters()
     }
 
     func channelActive(context: ChannelHandlerContext) {
@@ -133,7 +133,8 @@ final class RawPeer: ChannelInboundHandler {
         }
         self.transmit(context)
         self.dispatch()
-        self.waiters.removeAll { $0() }
+        self.waiters.removeAll { $0.check() }
+        if self.quic.isClosed { self.failWaiters() }
         self.timer?.cancel()
         guard !self.quic.isClosed, let deadline = self.quic.deadline else { return }
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
@@ -192,12 +193,34 @@ final class RawPeer: ChannelInboundHandler {
     }
 
     private func wait<Value: Sendable>(_ condition: @escaping (RawPeer) -> Value?, promise: EventLoopPromise<Value>) {
-        let check = { [unowned self] in
+        let waiter = Waiter {
             guard let value = condition(self) else { return false }
             promise.succeed(value)
             return true
+        } fail: {
+            promise.fail(Ended(reason: self.closeReason))
         }
-        if !check() { self.waiters.append(check) }
+        if waiter.check() { return }
+        self.waiters.append(waiter)
+        if self.quic.isClosed { self.failWaiters() }
+    }
+
+    /// Nothing will happen any more.
+    private func failWaiters() {
+        let waiters = self.waiters
+        self.waiters.removeAll()
+        for waiter in waiters { waiter.fail() }
+    }
+
+    private struct Waiter {
+        /// Whether it got what it waited for.
+        let check: () -> Bool
+        let fail: () -> Void
+    }
+
+    /// The connection ended before what a test waits for.
+    struct Ended: Error {
+        let reason: ConnectionCloseReason?
     }
 
     // MARK: From a test's task

@@ -67,7 +67,7 @@ final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
                 self.respond(context, self.core.responder.response(to: request))
             }
         } catch {
-            self.respond(context, .text(error.status, "\(error.reason)\n"))
+            self.respond(context, error.response)
         }
     }
 
@@ -112,7 +112,9 @@ final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .refused(let response):
             self.respond(context, response)
         case .accepted(let opening, _):
-            let headers = HTTP2Frame.FramePayload.Headers(headers: HPACKHeaders(opening.response))
+            var response = opening.response
+            response.headerFields[.date] = HTTPDate.now
+            let headers = HTTP2Frame.FramePayload.Headers(headers: HPACKHeaders(response))
             context.writeAndFlush(self.wrapOutboundOut(.headers(headers)), promise: nil)
             let pipeline = channel.pipeline.syncOperations
             let tunnel = HTTP2Tunnel(user: opening.connection, isReceived: self.isReceived)

@@ -1,3 +1,4 @@
+import HTTPSemantics
 import HTTPTypes
 import NIOHPACK
 
@@ -24,31 +25,15 @@ extension HTTPRequest {
         guard let method = pseudo[":method"].flatMap({ HTTPRequest.Method($0) }) else {
             throw InvalidRequest(reason: "the method is not a token")
         }
-        // RFC 9113 § 8.3.1: Host stands in for `:authority`, and must not contradict it.
-        let hosts = fields[values: .init("host")!]
-        let authority = pseudo[":authority"] ?? hosts.first
-        guard let authority, Self.isAuthority(authority), hosts.allSatisfy({ $0 == authority }) else {
-            throw InvalidRequest(reason: "the request names no host, more than one, or something that cannot be one")
-        }
-        // RFC 9110 § 7.4. A CONNECT that is not extended has no scheme and no path.
-        guard (pseudo[":scheme"] ?? "https") == "https" else {
-            throw InvalidRequest(status: .misdirectedRequest, reason: "only https URIs are answered here")
-        }
-        let path = pseudo[":path"]
-        guard path.map({ $0.hasPrefix("/") && !$0.contains("#") }) ?? true || method == .options else {
-            throw InvalidRequest(reason: "the path does not begin with a slash, or has a fragment")
-        }
-        guard (path ?? "").utf8.count <= Self.maximumTarget else {
-            throw InvalidRequest(
-                status: .uriTooLong,
-                reason: "the request's target is longer than \(Self.maximumTarget) bytes"
-            )
-        }
-        guard RequestFraming.isAcceptable(contentLength: fields[.contentLength]) else {
-            throw InvalidRequest(status: .contentTooLarge, reason: RequestFraming.bodyTooLarge)
-        }
-        self.init(method: method, scheme: pseudo[":scheme"], authority: authority, path: path, headerFields: fields)
+        self.init(
+            method: method,
+            scheme: pseudo[":scheme"],
+            authority: pseudo[":authority"] ?? fields[values: .init("host")!].first,
+            path: pseudo[":path"],
+            headerFields: fields
+        )
         self.extendedConnectProtocol = pseudo[":protocol"]
+        try self.checkPseudoHeaderFields()
     }
 }
 

@@ -1,17 +1,9 @@
+import HTTPSemantics
 import HTTPTypes
 import NIOHTTP1
 import NIOHTTPTypesHTTP1
 
-/// Why a request that the parser has accepted cannot be answered.
-struct InvalidRequest: Error, Hashable {
-    var status = HTTPResponse.Status.badRequest
-    var reason: String
-}
-
 extension HTTPRequest {
-    /// What RFC 9112 § 3 recommends to support, in bytes. Beyond it comes 414.
-    static let maximumTarget = 8_000
-
     /// The version-independent form of an HTTP/1.1 request.
     init(_ head: HTTPRequestHead, isSecure: Bool) throws(InvalidRequest) {
         let method: HTTPRequest.Method
@@ -63,33 +55,5 @@ extension HTTPRequest {
         let path = rest[authorityEnd...]
         // RFC 9112 § 3.2.1: an empty path is `/`.
         return (String(rest[..<authorityEnd]), path.hasPrefix("/") ? String(path) : "/\(path)")
-    }
-
-    /// Whether a text is a host with or without a port, and nothing else (RFC 3986 § 3.2, RFC 9110 § 4.2).
-    static func isAuthority(_ text: String) -> Bool {
-        let host: Substring
-        let rest: Substring
-        if text.hasPrefix("[") {
-            guard let bracket = text.firstIndex(of: "]") else { return false }
-            host = text[text.index(after: text.startIndex)..<bracket]
-            rest = text[text.index(after: bracket)...]
-            guard host.utf8.allSatisfy({ Self.isHostCharacter($0) || $0 == UInt8(ascii: ":") }) else { return false }
-        } else {
-            host = text.prefix { $0 != ":" }
-            rest = text[host.endIndex...]
-            guard host.utf8.allSatisfy(Self.isHostCharacter) else { return false }
-        }
-        let isPort = rest.first == ":" && rest.utf8.dropFirst().allSatisfy { (0x30...0x39).contains($0) }
-        return !host.isEmpty && (rest.isEmpty || isPort)
-    }
-
-    private static func isHostCharacter(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"):
-            true
-        default:
-            "-._~%!$&'()*+,;=".utf8.contains(byte)
-        }
     }
 }

@@ -110,16 +110,15 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch (self.state, self.unwrapInboundIn(data)) {
         case (.idle, .head(let head)):
             self.state = .receiving(head, bodyBytes: 0)
-            do throws(RequestFraming.Fault) {
+            do throws(InvalidRequest) {
                 try RequestFraming.check(head)
             } catch {
-                return self.refuse(context, .text(error.status, "\(error.reason)\n"), head)
+                return self.refuse(context, error.response, head)
             }
-            if RequestFraming.announcedLength(head) > RequestFraming.maximumBody {
-                self.refuseBody(context, head)
+            if RequestFraming.announcedLength(head) > HTTPRequest.maximumBody {
+                self.refuse(context, HTTPRequest.bodyTooLarge.response, head)
             } else if head.uri.utf8.count > HTTPRequest.maximumTarget {
-                let message = "the request's target is longer than \(HTTPRequest.maximumTarget) bytes\n"
-                self.refuse(context, .text(.uriTooLong, message), head)
+                self.refuse(context, HTTPRequest.targetTooLong.response, head)
             } else if head.headers.contains(name: "expect") {
                 // RFC 9110 § 10.1.1: a final answer instead of 100 makes the client keep its body.
                 self.state = .closing
@@ -128,7 +127,9 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
             }
         case (.receiving(let head, let count), .body(let bytes)):
             self.state = .receiving(head, bodyBytes: count + bytes.readableBytes)
-            if count + bytes.readableBytes > RequestFraming.maximumBody { self.refuseBody(context, head) }
+            if count + bytes.readableBytes > HTTPRequest.maximumBody {
+                self.refuse(context, HTTPRequest.bodyTooLarge.response, head)
+            }
         case (.receiving(let head, _), .end):
             self.state = .idle
             self.timer?.set(self.core.configuration.keepAliveTimeout)
@@ -179,16 +180,12 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.answerWaiting(context)
     }
 
-    private func refuseBody(_ context: ChannelHandlerContext, _ head: HTTPRequestHead) {
-        self.refuse(context, .text(.contentTooLarge, "\(RequestFraming.bodyTooLarge)\n"), head)
-    }
-
     private func answer(_ context: ChannelHandlerContext, _ head: HTTPRequestHead, keepsAlive: Bool) {
         let request: HTTPRequest
         do {
             request = try HTTPRequest(head, isSecure: self.isSecure)
         } catch {
-            return self.respond(context, .text(error.status, "\(error.reason)\n"), to: head, keepsAlive: false)
+            return self.respond(context, error.response, to: head, keepsAlive: false)
         }
         if OpeningHandshake.isRequested(by: request) && head.version == .http1_1 {
             guard !RequestFraming.announcesBody(head) else {

@@ -12,6 +12,8 @@ final class IncomingStream {
     var isTaken = false
     /// Whether it is a request with a response, which may still be under way.
     var isAnswered = false
+    /// What has come of a request's body, which nobody reads.
+    var droppedByteCount = 0
     /// Whether the peer has given up one of its halves.
     var isAbandoned = false
     /// Whether this end has asked the peer to give up sending.

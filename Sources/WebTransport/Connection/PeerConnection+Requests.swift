@@ -23,6 +23,15 @@ extension PeerConnection {
         switch event {
         case .request(let streamID, let request):
             guard case .server(let context) = self.role else { return }
+            do throws(InvalidRequest) {
+                try request.checkPseudoHeaderFields()
+            } catch {
+                if Negotiation.connectProtocols.contains(request.extendedConnectProtocol ?? "") {
+                    self.logRefusal(of: request, status: error.status, error.reason, context)
+                }
+                self.refuseSession(streamID)
+                return try self.answer(streamID, with: error.response)
+            }
             if request.method == .connect {
                 try self.connectReceived(streamID, request, context)
             } else {
@@ -58,8 +67,11 @@ extension PeerConnection {
                 let before = session.capsuleCount
                 session.capsuleBytesReceived(bytes)
                 try self.spend(.capsules, session.capsuleCount - before)
+            } else {
+                self.dropBody(bytes, of: StreamID(rawValue: streamID))
             }
         case .end(let streamID):
+            self.requestDeadlines.requestEnded(StreamID(rawValue: streamID))
             if let index = self.heldRequests.firstIndex(where: { $0.streamID == streamID }) {
                 self.heldRequests[index].isFinished = true
             }
@@ -80,7 +92,44 @@ extension PeerConnection {
 
     private func respond(_ response: HTTPResponse, on streamID: Int64) throws(HTTP3Error) {
         self.incoming[StreamID(rawValue: streamID)]?.isAnswered = true
-        try self.http3?.submit(response, on: streamID, isFinal: true)
+        try self.submit(response, on: streamID, isFinal: true)
+        self.markDirty()
+    }
+
+    /// With the time, which a server that has a clock sends (RFC 9110 § 6.6.1).
+    func submit(_ response: HTTPResponse, on streamID: Int64, isFinal: Bool) throws(HTTP3Error) {
+        var response = response
+        if response.headerFields[.date] == nil { response.headerFields[.date] = HTTPDate.now }
+        try self.http3?.submit(response, on: streamID, isFinal: isFinal)
+    }
+
+    // MARK: Time and size of requests
+
+    /// A stream has begun that may be a request of a client's.
+    func requestBegan(_ id: StreamID) {
+        guard case .server(let context) = self.role else { return }
+        self.requestDeadlines.requestBegan(id, until: .now() + context.requestTimeout)
+    }
+
+    func requestTimedOut(_ id: StreamID) {
+        guard self.quic.isOpen, let stream = self.incoming[id], !stream.isClosed else { return }
+        self.endpoint.counts.requestsTimedOut += 1
+        if stream.isAnswered { return self.stopBody(of: id) }
+        self.refuseSession(id.rawValue)
+        self.abortRequest(id.rawValue, code: .requestIncomplete)
+    }
+
+    /// Nobody reads the body of a request, which was answered when its header fields were there.
+    private func dropBody(_ bytes: ByteBuffer, of id: StreamID) {
+        guard let stream = self.incoming[id], stream.isAnswered, !stream.isStoppedHere else { return }
+        stream.droppedByteCount += bytes.readableBytes
+        if stream.droppedByteCount > HTTPRequest.maximumBody { self.stopBody(of: id) }
+    }
+
+    /// The response stands without the rest of the request (RFC 9114 § 4.1).
+    private func stopBody(of id: StreamID) {
+        self.requestDeadlines.requestEnded(id)
+        self.stopReceiving(id, code: HTTP3ErrorCode.h3NoError.rawValue)
         self.markDirty()
     }
 
@@ -90,7 +139,7 @@ extension PeerConnection {
         self.updateReaping()
         self.incoming[StreamID(rawValue: streamID)]?.isAnswered = true
         let hasBody = resource.body.readableBytes > 0
-        try self.http3?.submit(resource.head, on: streamID, isFinal: !hasBody)
+        try self.submit(resource.head, on: streamID, isFinal: !hasBody)
         if hasBody { self.http3?.send(resource.body, on: streamID, isFinal: true) }
         self.markDirty()
     }
@@ -149,6 +198,7 @@ extension PeerConnection {
                 throw HTTP3Error(.heldRequests)
             }
             self.heldRequests.append(HeldRequest(streamID: streamID, request: request))
+            self.requestDeadlines.requestEnded(StreamID(rawValue: streamID))
             return
         }
         if let tunnels { return try self.openTunnel(streamID, request, tunnels) }
@@ -172,9 +222,9 @@ extension PeerConnection {
             if let subprotocol {
                 response.headerFields[.webTransportProtocol] = ProtocolNames.serialize(subprotocol)
             }
-            guard let http3 = self.http3 else { return context.sessions.release() }
+            guard self.http3 != nil else { return context.sessions.release() }
             do throws(HTTP3Error) {
-                try http3.submit(response, on: streamID, isFinal: false)
+                try self.submit(response, on: streamID, isFinal: false)
             } catch {
                 context.sessions.release()
                 throw error
@@ -187,6 +237,7 @@ extension PeerConnection {
             )
             self.sessions[streamID] = session
             self.incoming[StreamID(rawValue: streamID)]?.isAnswered = true
+            self.requestDeadlines.requestEnded(StreamID(rawValue: streamID))
             self.endpoint.counts.sessionsAccepted += 1
             self.endpoint.counts.sessions += 1
             self.hasCarriedSession = true

@@ -17,7 +17,7 @@ extension PeerConnection {
             }
             return
         }
-        let stream = self.incoming[id] ?? self.addIncoming(id)
+        let stream = self.incoming[id] ?? self.beginIncoming(id)
         switch stream.kind {
         case .typing:
             try self.type(stream, bytes, on: id, isFinal: isFinal)
@@ -30,6 +30,12 @@ extension PeerConnection {
         case .discarded:
             self.quic.consumed(bytes.readableBytes, of: id)
         }
+    }
+
+    /// Something has come on a stream for the first time: it may be a request.
+    private func beginIncoming(_ id: StreamID) -> IncomingStream {
+        if id.direction == .bidirectional { self.requestBegan(id) }
+        return self.addIncoming(id)
     }
 
     private func addIncoming(_ id: StreamID) -> IncomingStream {
@@ -87,6 +93,7 @@ extension PeerConnection {
             throw HTTP3Error(.idError, "a stream names session \(sessionID), which cannot be one")
         }
         stream.kind = .webTransport(core)
+        self.requestDeadlines.requestEnded(core.id)
         if let session = self.sessions[sessionID], session.isEstablished {
             self.hasCarriedTraffic = true
             self.endpoint.counts.streamsOpenedByPeers += 1
@@ -226,6 +233,7 @@ extension PeerConnection {
         if let core = self.receivingHalf(of: id) {
             core.reset(code: ApplicationErrorCode.applicationCode(for: code), finalSize: finalSize)
         } else {
+            self.requestDeadlines.requestEnded(id)
             self.http3?.stopReading(id.rawValue)
             let isInUse = self.sessions[id.rawValue] != nil || self.tunnels[id.rawValue] != nil
             self.tunnels[id.rawValue]?.abort()
@@ -277,6 +285,7 @@ extension PeerConnection {
         } else if !id.isPeerInitiated(isServer: self.quic.isServer) {
             try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
         }
+        self.requestDeadlines.requestEnded(id)
         self.outputStreams.remove(id)
         self.blockedOutput.remove(id.rawValue)
         self.forgetHeldRequest(id.rawValue)

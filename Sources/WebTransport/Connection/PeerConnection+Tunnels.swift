@@ -21,15 +21,16 @@ extension PeerConnection {
         case .refuse(let response):
             try self.answer(streamID, with: response)
         case .accept(let response, let user):
-            guard let http3 = self.http3 else { return user.closed() }
+            guard self.http3 != nil else { return user.closed() }
             do throws(HTTP3Error) {
-                try http3.submit(response, on: streamID, isFinal: false)
+                try self.submit(response, on: streamID, isFinal: false)
             } catch {
                 user.closed()
                 throw error
             }
             let tunnel = RequestTunnel(id: streamID, connection: self, user: user)
             self.tunnels[streamID] = tunnel
+            self.requestDeadlines.requestEnded(tunnel.id)
             self.incoming[StreamID(rawValue: streamID)]?.isAnswered = true
             user.begin(on: tunnel)
             self.markDirty()
@@ -43,7 +44,7 @@ extension PeerConnection {
 /// Flow control bounds what is kept here of both directions: the stream's credit is returned as the user takes bytes, and
 /// the user is asked to pause while the watermark's worth of what it has written waits to be acknowledged.
 final class RequestTunnel: Tunnel {
-    private let id: StreamID
+    let id: StreamID
     private let connection: PeerConnection
     private let user: any TunnelUser
     private var inbox = TunnelInbox()

@@ -64,6 +64,8 @@ final class PeerConnection {
     var closeReason: ConnectionCloseReason?
     /// When a connection without a session is closed. Chromium never closes one itself.
     var reapDeadline: NIODeadline?
+    /// A server's.
+    var requestDeadlines = RequestDeadlines()
     var hasCarriedSession = false
     private(set) var isDraining = false
     /// Whether a stream or datagram of a session has arrived.
@@ -138,12 +140,14 @@ final class PeerConnection {
 
     var deadline: NIODeadline? {
         guard self.quic.isOpen else { return self.quic.deadline }
-        return [self.quic.deadline, self.reapDeadline, self.probes.deadline].lazy.compactMap(\.self).min()
+        return [self.quic.deadline, self.reapDeadline, self.probes.deadline, self.requestDeadlines.next]
+            .lazy.compactMap(\.self).min()
     }
 
     func handleTimeout(at now: NIODeadline) {
         self.quic.handleTimeout(at: now)
         if self.probes.timedOut(at: now, bytesInFlight: self.quic.pathStatistics.bytesInFlight) { self.probeSessions() }
+        for id in self.requestDeadlines.takeOverdue(at: now) { self.requestTimedOut(id) }
         guard let reap = self.reapDeadline, reap <= now else { return }
         if self.http3?.isSendingMessages == true {
             self.reapDeadline = now + Self.lingerTime

@@ -15,6 +15,7 @@ struct TransportCounts {
     var datagramsDroppedInbound = 0
     var datagramsDroppedOutbound = 0
     var connectionsClosed: [ClosingCause: Int] = [:]
+    var requestsTimedOut = 0
     var limits: [Limit: Int] = [:]
 
     /// Why a connection ended, as a label.
@@ -58,6 +59,7 @@ struct TransportCounts {
             .init(.statelessResets, statistics.statelessResetsSent),
             .init(.datagramsDropped, statistics.dropped, ("reason", "no_connection")),
             .init(.datagramsDropped, self.datagramsNotHandedOver, ("reason", "handover_full")),
+            .init(.requestsTimedOut, self.requestsTimedOut),
             .init(.sessions, self.sessions),
             .init(.sessionsAccepted, self.sessionsAccepted),
             .init(.streams, self.streamsOpenedByPeers, ("opened_by", "peer")),

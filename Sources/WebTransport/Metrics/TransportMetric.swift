@@ -47,6 +47,11 @@ struct TransportMetric: Hashable, Sendable {
         "Connections closed with H3_EXCESSIVE_LOAD, by the limit that they went beyond."
     )
 
+    static let requestsTimedOut = counter(
+        "apus_http3_requests_timed_out_total",
+        "Requests whose header section or body did not arrive in time."
+    )
+
     // MARK: WebTransport
 
     static let sessions = gauge("apus_webtransport_sessions", "WebTransport sessions that are open.")
@@ -67,7 +72,8 @@ struct TransportMetric: Hashable, Sendable {
 
     static let all = [
         connections, handshakes, connectionsAccepted, connectionsRefused, connectionsClosed, retries,
-        versionNegotiations, statelessResets, datagramsDropped, limits, sessions, sessionsAccepted, sessionsRefused,
+        versionNegotiations, statelessResets, datagramsDropped, limits, requestsTimedOut, sessions, sessionsAccepted,
+        sessionsRefused,
         streams, streamsRejected, datagramsLost,
     ]
 }

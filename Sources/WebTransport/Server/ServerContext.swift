@@ -1,6 +1,7 @@
 import HTTPSemantics
 import Logging
 import LoopConcurrency
+import NIOCore
 import WebTransportCore
 
 /// What all connections of a server share. It does not change while the server runs, but for the sessions.
@@ -13,6 +14,7 @@ final class ServerContext: Sendable {
     let sessions: SessionRegister
     /// What the server says of itself in SETTINGS.
     let offer: WebTransportOffer
+    let requestTimeout: TimeAmount
     private let arrivals: Mailbox<WebTransportSession>.Source
 
     init(
@@ -27,6 +29,7 @@ final class ServerContext: Sendable {
         self.originPolicy = configuration.originPolicy
         self.sessions = SessionRegister(limit: configuration.maxSessions)
         self.offer = configuration.transport.offer
+        self.requestTimeout = configuration.requestTimeout
         self.arrivals = arrivals
     }
 

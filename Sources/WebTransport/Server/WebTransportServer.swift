@@ -33,6 +33,9 @@ public final class WebTransportServer: Sendable {
         package var tunnels: TunnelService?
         /// Sessions at one time; beyond it they are refused with 429. One takes about 140 kB.
         public var maxSessions = 10_000
+        /// How long a request may take to arrive whole, from its first byte. A person's slow link sends one in far less, and a
+        /// peer that sends a byte at a time must not hold a stream for ever. A session's stream is whole with its header fields.
+        public var requestTimeout = TimeAmount.seconds(10)
         /// How QUIC connections behave.
         public var transport = TransportOptions()
         /// When clients must prove their address before the server keeps state for them (RFC 9000 § 8.1.2).

@@ -1,13 +1,13 @@
 import Glibc
 
 /// The `Date` field, which a server with a clock sends (RFC 9110 § 6.6.1).
-enum HTTPDate {
+package enum HTTPDate {
     private static let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
     private static let months = [
         "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
     ]
 
-    static var now: String { Self.format(Int64(time(nil))) }
+    package static var now: String { Self.format(Int64(time(nil))) }
 
     /// The preferred format of RFC 9110 § 5.6.7, such as `Sun, 06 Nov 1994 08:49:37 GMT`, whatever the locale.
     static func format(_ seconds: Int64) -> String {
