@@ -59,7 +59,7 @@ package struct ServerConfiguration: Sendable {
     package var applicationProtocols: [String]
     package var retry: RetryPolicy = .auto(halfOpenThreshold: 128)
     /// Connections an endpoint keeps; beyond it new ones are refused (CONNECTION_REFUSED).
-    package var maxConnections = 65536
+    package var maxConnections = 10_000
     /// Handshakes of an endpoint that may be under way; beyond it new connections are refused. One holds some 110 kB for
     /// as long as `handshakeTimeout`, and Retry only makes sure that somebody is at the other end.
     package var maxHandshakes = 2048

@@ -68,7 +68,10 @@ struct ServeCommand: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Sessions of each transport at one time, up to 1000000; further ones are refused.",
+            """
+            Sessions of each transport at one time, up to 1000000; further ones are refused. It bounds connections, too: \
+            there may be a thousand more, over UDP and over TCP.
+            """,
             valueName: "n"
         )
     )

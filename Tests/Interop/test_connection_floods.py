@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import resource
 import socket
 import ssl
@@ -15,10 +16,12 @@ import pytest
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
-from abuse import PATIENCE, await_metric, metrics
+from abuse import PATIENCE, Bystander, await_metric, metrics
 from raw_http3 import HTTP3Peer
+from rules import expect, http3_error
 from server import Server, resident
 
+CONNECTIONS = "apus_quic_connections"
 HANDSHAKES = "apus_quic_handshakes"
 RETRIES = "apus_quic_retries_total"
 TIMED_OUT = 'apus_quic_connections_closed_total{reason="handshake_timeout"}'
@@ -27,6 +30,8 @@ TCP, TCP_REFUSED, TCP_TIMED_OUT = (
 )
 # In kB: an unfinished handshake of either library, in a debug build, and what is left of the allocator's holes.
 PER_HANDSHAKE = 250
+# A TCP connection that has said nothing.
+PER_CONNECTION = 40
 
 
 def first_flight() -> bytes:
@@ -88,6 +93,31 @@ def test_handshakes_that_are_never_finished_give_their_memory_back(own_server: S
     assert levels[2] - levels[0] < 64 * PER_HANDSHAKE
 
 
+def test_connections_that_ask_for_nothing(own_server: Server) -> None:
+    """RFC 9114 § 5.1 [35, 38]: who has finished the handshake has half a minute to ask for something, and is then closed
+    without an error. Until then it costs what a connection costs, and a session beside them goes on."""
+    count = 200
+    with Bystander(own_server) as bystander, ExitStack() as stack:
+        bystander.check()
+        before = resident(own_server)
+        idle = [stack.enter_context(HTTP3Peer(own_server)) for _ in range(count)]
+        # The last packet, from which the idle timeout counts, comes after the end of the handshake.
+        assert all(peer.settle() for peer in idle)
+        await_metric(own_server, CONNECTIONS, lambda connections: connections >= count)
+        growth = resident(own_server) - before
+        print(f"{growth} kB for {count} connections")
+        assert growth < count * PER_HANDSHAKE
+        deadline = time.monotonic() + PATIENCE
+        while metrics(own_server)[CONNECTIONS] > 1 and time.monotonic() < deadline:
+            time.sleep(0.1)
+            bystander.check()
+        for peer in idle:
+            peer.until(lambda: peer.closed is not None)
+        ends = {str(peer.closed) for peer in idle}
+        expect("RFC 9114 § 5.3", "nothing, for half a minute", {str(http3_error("H3_NO_ERROR"))}, ends)
+        bystander.check()
+
+
 @contextmanager
 def many_files(count: int) -> Iterator[None]:
     """This process and the servers that it starts may open so many files."""
@@ -124,20 +154,36 @@ def test_tls_handshakes_that_never_begin(own_server: Server) -> None:
 
 
 def test_tcp_connections_beyond_the_limit(apus: Path, tmp_path: Path) -> None:
-    """A thousand beside the sessions; further ones are closed at once, and counted. Those that end make room."""
+    """A thousand beside the sessions; further ones are closed at once, and counted. Those that end make room. Who has a
+    connection keeps it, over TCP as over UDP."""
     with many_files(4096):
         server = Server.start(tmp_path, "--max-sessions", "1")
         try:
             with ExitStack() as stack:
+                bystander = stack.enter_context(Bystander(server))
+                kept = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=PATIENCE)
+                stack.callback(kept.close)
+                assert asked_again(kept) == b"ok"
+                before = resident(server)
                 for _ in range(1100):
                     stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
                 # Metrics come over a connection, too, which then finds no place: they are read when the others have ended.
                 await_refusal(server)
+                assert asked_again(kept) == b"ok"
+                bystander.check()
+                growth = resident(server) - before
+                print(f"{growth} kB for 1,000 connections")
+                assert growth < 1000 * PER_CONNECTION
             await_places(server)
             await_metric(server, TCP_REFUSED, bool)
             assert healthz(server) == b"ok"
         finally:
             server.stop()
+
+
+def asked_again(connection: http.client.HTTPConnection) -> bytes:
+    connection.request("GET", "/healthz")
+    return connection.getresponse().read()
 
 
 def await_refusal(server: Server) -> None:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from abuse import await_metric, metrics
 from http3_client import TIMEOUT, Client, client, echo, exchange
 from raw_quic import RawConnection
 from rules import Close, expect, quic_error
@@ -37,6 +38,9 @@ def retrying(apus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     running = Server.start(tmp_path_factory.mktemp("retrying"), "--retry", "always")
     yield running
     running.stop()
+
+
+INVALID_TOKENS = 'apus_quic_connections_refused_total{reason="invalid_token"}'
 
 
 def was_retried(protocol: Client) -> bool:
@@ -103,7 +107,10 @@ def test_a_retry_token_is_good_for_whom_it_was_given_to(
     retrying: Server, sent: str, change: Callable, source: str, expected: Close | str
 ) -> None:
     """RFC 9000 § 8.1.2, § 8.1.3 [50]"""
+    before = metrics(retrying)[INVALID_TOKENS]
     expect("RFC 9000 § 8.1.3", sent, expected, after_retry(retrying, change, source))
+    if expected == quic_error("INVALID_TOKEN"):
+        await_metric(retrying, INVALID_TOKENS, lambda count: count > before)
 
 
 def test_a_token_for_later_spares_the_retry_and_only_at_the_same_address(retrying: Server) -> None:

@@ -156,6 +156,8 @@ struct EndpointTests {
         #expect(
             Pair.closeReason(pair.clientEvents) == .closedByPeer(code: 0x02, isApplication: false, reason: "")
         )
+        #expect(pair.server.statistics.beyondMaxConnections >= 1)
+        #expect(pair.server.statistics.connectionsAccepted == 0)
     }
 
     @Test("Handshakes beyond the limit are refused likewise, and counted")

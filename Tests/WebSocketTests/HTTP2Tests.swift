@@ -121,7 +121,7 @@ struct HTTP2Tests {
         }
     }
 
-    @Test("A header section that never ends beside a WebSocket lives as long as that, which cannot answer Ping any more")
+    @Test("A header section that never ends lives as long as the WebSocket beside it, which cannot answer Ping")
     func slowHeaderBesideWebSocket() async throws {
         try await TestServer.run(
             .tls,

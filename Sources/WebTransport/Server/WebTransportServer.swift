@@ -32,7 +32,12 @@ public final class WebTransportServer: Sendable {
         /// Takes requests for tunnels of another protocol than WebTransport. Without it they are refused with 501.
         package var tunnels: TunnelService?
         /// Sessions at one time; beyond it they are refused with 429. One takes about 140 kB.
+        ///
+        /// It bounds connections, too: there may be as many, and a thousand more for those that only ask for resources or
+        /// have yet to ask for anything. Beyond it they are refused with CONNECTION_REFUSED (RFC 9000 § 20.1).
         public var maxSessions = 10_000
+        /// Connections beside those of sessions.
+        package var connectionsBesideSessions = 1_000
         /// How long a request may take to arrive whole, from its first byte. A person's slow link sends one in far less, and a
         /// peer that sends a byte at a time must not hold a stream for ever. A session's stream is whole with its header fields.
         public var requestTimeout = TimeAmount.seconds(10)
@@ -52,6 +57,13 @@ public final class WebTransportServer: Sendable {
             self.host = host
             self.port = port
             self.identities = identities
+        }
+
+        /// How many connections each of several loops may have. The kernel spreads clients at random: a loop may get a
+        /// quarter more than its share, and of few connections all.
+        fileprivate func connections(ofEachOf loops: Int) -> Int {
+            let all = self.maxSessions + self.connectionsBesideSessions
+            return min(all, all / loops * 5 / 4 + 128)
         }
     }
 
@@ -109,6 +121,7 @@ public final class WebTransportServer: Sendable {
             case .always: .always
             case .never: .never
             }
+        server.maxConnections = configuration.connections(ofEachOf: loops.count)
         server.maxHandshakes = max(128, server.maxHandshakes / loops.count)
         let resetKey = try configuration.identities.current.secret(for: "apus stateless reset")
         let secrets = EndpointSecrets(resetKey: resetKey)
