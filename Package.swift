@@ -105,7 +105,7 @@ let package = Package(
         library("LoopConcurrency", [nioCore, deque]),
         library("Credentials", ["CGnuTLS"]),
         library("QUIC", ["CNgtcp2", "CGnuTLS", "Credentials", nioCore, deque]),
-        library("HTTP3", ["CNghttp3", nioCore, httpTypes, deque]),
+        library("HTTP3", ["CNghttp3", "HTTPSemantics", nioCore, httpTypes, deque]),
         library("WebTransportCore", [nioCore, deque]),
 
         // Floor 2: transports.

@@ -1,3 +1,4 @@
+import HTTPSemantics
 package import NIOCore
 
 /// What one peer may do that costs this end work and leads to nothing. Each kind has a purse that is refilled with time:
@@ -10,11 +11,15 @@ package struct AbuseGuard: Sendable {
     /// every frame of several videos that are late.
     private var abandonedStreams = TokenBucket(capacity: 2048, perSecond: 100)
     /// All streams that a peer may have open, once for a session that has just ended, and once for one that has not begun.
-    private var rejectedStreams = TokenBucket(capacity: 4096, perSecond: 100)
+    /// Of types that nobody knows, an honest peer opens a few to see that they are put up with (RFC 9114 § 6.2.3).
+    private var strayStreams = TokenBucket(capacity: 4096, perSecond: 100)
     /// A PRIORITY_UPDATE for each of a thousand requests, changed twice; reserved types in between.
     private var emptyFrames = TokenBucket(capacity: 4096, perSecond: 500)
     /// Credit for every one of many short streams, where sessions have flow control of their own.
     private var capsules = TokenBucket(capacity: 10_000, perSecond: 1000)
+    /// Bytes of QPACK's instructions, each of which may change its table: enough to fill that 256 times at once, and 32
+    /// times a second.
+    private var compression = TokenBucket(capacity: 1 << 20, perSecond: 128 << 10)
 
     package init() {}
 
@@ -30,9 +35,10 @@ package struct AbuseGuard: Sendable {
             switch limit {
             case .idlePackets: self.idlePackets.spend(count, at: now)
             case .abandonedStreams: self.abandonedStreams.spend(count, at: now)
-            case .rejectedStreams: self.rejectedStreams.spend(count, at: now)
+            case .strayStreams: self.strayStreams.spend(count, at: now)
             case .emptyFrames: self.emptyFrames.spend(count, at: now)
             case .capsules: self.capsules.spend(count, at: now)
+            case .compression: self.compression.spend(count, at: now)
             case .fieldSections, .settings, .heldRequests, .libraryMemory:
                 preconditionFailure("\(limit) is no limit of a rate")
             }

@@ -5,11 +5,13 @@ package enum Limit: CaseIterable, Sendable {
     case idlePackets
     /// Streams that the peer opens and gives up (RESET_STREAM, STOP_SENDING).
     case abandonedStreams
-    /// Streams for sessions that do not exist.
-    case rejectedStreams
+    /// Streams for sessions that do not exist, or of types that nobody knows.
+    case strayStreams
     /// Frames with nothing in them, or that mean nothing here.
     case emptyFrames
     case capsules
+    /// Instructions for the compression of header fields.
+    case compression
     /// Header sections that have begun and not ended.
     case fieldSections
     case settings
@@ -23,9 +25,10 @@ package enum Limit: CaseIterable, Sendable {
         switch self {
         case .idlePackets: "idle_packets"
         case .abandonedStreams: "abandoned_streams"
-        case .rejectedStreams: "rejected_streams"
+        case .strayStreams: "stray_streams"
         case .emptyFrames: "empty_frames"
         case .capsules: "capsules"
+        case .compression: "compression"
         case .fieldSections: "field_sections"
         case .settings: "settings"
         case .heldRequests: "held_requests"
@@ -38,9 +41,10 @@ package enum Limit: CaseIterable, Sendable {
         switch self {
         case .idlePackets: "too many packets that neither bring nor acknowledge anything"
         case .abandonedStreams: "too many streams that are opened and given up"
-        case .rejectedStreams: "too many streams of sessions that do not exist"
+        case .strayStreams: "too many streams of sessions or types that do not exist"
         case .emptyFrames: "too many frames with nothing in them"
         case .capsules: "too many capsules"
+        case .compression: "too many instructions for the compression of header fields"
         case .fieldSections: "too much of header sections that do not end"
         case .settings: "too large a SETTINGS frame"
         case .heldRequests: "too much of sessions before SETTINGS or the end of the handshake"

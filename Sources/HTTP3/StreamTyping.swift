@@ -20,6 +20,11 @@ package struct StreamTyping: ~Copyable {
     /// The type of unidirectional streams.
     package static let unidirectionalType: UInt64 = 0x54
 
+    /// The types of HTTP/3's unidirectional streams (RFC 9114 § 6.2; RFC 9204 § 4.2).
+    package static let controlType: UInt64 = 0x00
+    package static let pushType: UInt64 = 0x01
+    package static let compressionTypes: ClosedRange<UInt64> = 0x02...0x03
+
     private var collected = ByteBuffer()
     /// What has arrived without deciding.
     package var bufferedByteCount: Int { self.collected.readableBytes }

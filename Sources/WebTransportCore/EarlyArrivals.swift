@@ -23,9 +23,13 @@ package struct EarlyArrivals<Stream, Datagram> {
         return true
     }
 
-    package mutating func hold(_ datagram: Datagram, for sessionID: Int64) {
-        if self.datagrams.count >= Self.maxDatagrams { self.datagrams.removeFirst() }
+    /// - Returns: whether an older one had to go.
+    @discardableResult
+    package mutating func hold(_ datagram: Datagram, for sessionID: Int64) -> Bool {
+        let isFull = self.datagrams.count >= Self.maxDatagrams
+        if isFull { self.datagrams.removeFirst() }
         self.datagrams.append((sessionID, datagram))
+        return isFull
     }
 
     /// The session has begun, or was refused: what was held for it, in order of arrival.

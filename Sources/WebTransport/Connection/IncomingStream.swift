@@ -25,6 +25,8 @@ final class IncomingStream {
         case http3
         /// The peer's control stream, which begins with its SETTINGS.
         case control
+        /// The peer's encoder or decoder stream of QPACK.
+        case compression
         /// Of a session.
         case webTransport(ReceiveStreamCore)
         /// Rejected; what still arrives is thrown away.

@@ -25,6 +25,8 @@ extension PeerConnection {
             try self.receiveHTTP3(bytes, on: id, isFinal: isFinal)
         case .control:
             try self.receiveControl(bytes, on: id, isFinal: isFinal)
+        case .compression:
+            try self.receiveCompression(bytes, on: id, isFinal: isFinal)
         case .webTransport(let core):
             core.received(bytes, isFinal: isFinal)
         case .discarded:
@@ -67,15 +69,36 @@ extension PeerConnection {
             stream.isTaken = true
             stream.kind = .discarded
             self.quic.consumed(replay.readableBytes, of: id)
-        case .http3(let replay, let type):
+            try self.spend(.strayStreams)
+        case .http3(let replay, let type?) where id.direction == .unidirectional:
             stream.isTaken = true
-            if id.direction == .unidirectional, type == 0 {
-                stream.kind = .control
-                try self.receiveControl(replay, on: id, isFinal: isFinal)
-            } else {
-                stream.kind = .http3
-                try self.receiveHTTP3(replay, on: id, isFinal: isFinal)
-            }
+            try self.unidirectionalStream(stream, of: type, replay, on: id, isFinal: isFinal)
+        case .http3(let replay, _):
+            stream.isTaken = true
+            stream.kind = .http3
+            try self.receiveHTTP3(replay, on: id, isFinal: isFinal)
+        }
+    }
+
+    private func unidirectionalStream(
+        _ stream: IncomingStream,
+        of type: UInt64,
+        _ replay: ByteBuffer,
+        on id: StreamID,
+        isFinal: Bool
+    ) throws(HTTP3Error) {
+        switch type {
+        case StreamTyping.controlType:
+            stream.kind = .control
+            try self.receiveControl(replay, on: id, isFinal: isFinal)
+        case StreamTyping.compressionTypes:
+            stream.kind = .compression
+            try self.receiveCompression(replay, on: id, isFinal: isFinal)
+        default:
+            stream.kind = .http3
+            // RFC 9114 § 6.2.3: nobody knows it, and it is to be put up with.
+            if type != StreamTyping.pushType { try self.spend(.strayStreams) }
+            try self.receiveHTTP3(replay, on: id, isFinal: isFinal)
         }
     }
 
@@ -100,12 +123,12 @@ extension PeerConnection {
             session.streamArrived(core)
         } else if self.endedSessions.contains(sessionID) {
             self.endpoint.counts.streamsRejectedLate += 1
-            try self.spend(.rejectedStreams)
+            try self.spend(.strayStreams)
             self.reject(core, code: WebTransportErrorCode.sessionGone)
         } else if !self.early.hold(core, for: sessionID) {
             // What is held waits with its data, bounded by QUIC's flow control: no credit is returned meanwhile.
             self.endpoint.counts.streamsRejectedEarly += 1
-            try self.spend(.rejectedStreams)
+            try self.spend(.strayStreams)
             self.reject(core, code: WebTransportErrorCode.bufferedStreamRejected)
             if self.missedArrivals.count < Self.maxMissedArrivals { self.missedArrivals.append(core.id.direction) }
         }
@@ -159,8 +182,10 @@ extension PeerConnection {
         if let session = self.sessions[datagram.streamID], session.isEstablished {
             self.hasCarriedTraffic = true
             if session.datagrams.offer(datagram.payload) { self.endpoint.counts.datagramsDroppedInbound += 1 }
-        } else if !self.endedSessions.contains(datagram.streamID) {
-            self.early.hold(datagram.payload, for: datagram.streamID)
+        } else if self.endedSessions.contains(datagram.streamID) {
+            self.endpoint.counts.datagramsDroppedInbound += 1
+        } else if self.early.hold(datagram.payload, for: datagram.streamID) {
+            self.endpoint.counts.datagramsDroppedInbound += 1
         }
     }
 
@@ -185,6 +210,11 @@ extension PeerConnection {
                 return
             }
         }
+        try self.receiveHTTP3(bytes, on: id, isFinal: isFinal)
+    }
+
+    private func receiveCompression(_ bytes: ByteBuffer, on id: StreamID, isFinal: Bool) throws(HTTP3Error) {
+        try self.spend(.compression, bytes.readableBytes)
         try self.receiveHTTP3(bytes, on: id, isFinal: isFinal)
     }
 
@@ -268,7 +298,7 @@ extension PeerConnection {
         if let stream = self.incoming[id] {
             stream.isClosed = true
             switch stream.kind {
-            case .http3, .control:
+            case .http3, .control, .compression:
                 break
             case .webTransport(let core):
                 core.closed()

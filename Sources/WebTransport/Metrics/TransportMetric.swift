@@ -67,7 +67,7 @@ struct TransportMetric: Hashable, Sendable {
     )
     static let datagramsLost = counter(
         "apus_webtransport_datagrams_dropped_total",
-        "Datagrams of sessions that gave way to newer ones, by direction."
+        "Datagrams that gave way to newer ones, or whose session has ended, by direction."
     )
 
     static let all = [
