@@ -11,8 +11,8 @@ from aioquic.quic.connection import QuicConnectionId
 
 from abuse import PATIENCE, await_metric, exceeded, flood
 from raw_http3 import (
-    DATA, HEADERS, PRIORITY_UPDATE, SETTINGS, WT_DRAIN_SESSION, HTTP3Peer, capsule, connect, field_section, frame, get,
-    headers, without, wt_header,
+    DATA, HEADERS, PRIORITY_UPDATE, SETTINGS, WT_DRAIN_SESSION, HTTP3Peer, capsule, close_capsule, connect, field_section, frame, get,
+    headers, http_datagram, without, wt_header,
 )
 from raw_quic import random_id, varint
 from rules import http3_error, quic_error
@@ -21,6 +21,8 @@ from server import Server, resident
 PING, RESET_STREAM, STOP_SENDING, STREAM, NEW_CONNECTION_ID, PATH_CHALLENGE = 0x01, 0x04, 0x05, 0x0A, 0x18, 0x1A
 REQUEST_CANCELLED = varint(0x10C)
 RESERVED = 0x21
+DATAGRAM = 0x31
+DROPPED = 'apus_webtransport_datagrams_dropped_total{direction="received"}'
 # In kB. What the flooder's connection may cost, and what an allocator keeps of it; a debug build's.
 BOUND = 4_000
 # Floods of the same kind in a row, and what they may leave behind from the second to the last.
@@ -358,7 +360,8 @@ def test_header_sections_without_end_are_bounded(own_server: Server) -> None:
     with HTTP3Peer(own_server) as peer:
         outcome = flood(own_server, peer, dynamic_fields(peer), steps=20)
     assert outcome.closed == http3_error("H3_EXCESSIVE_LOAD")
-    assert outcome.growth < BOUND
+    # 4 MiB by the server's own count, and the connection itself.
+    assert outcome.growth < 4 * 1024 + BOUND
     assert await_metric(own_server, exceeded("field_sections"), bool) == 1
 
 
@@ -387,3 +390,34 @@ def test_as_many_streams_as_are_allowed_and_nothing_on_them(own_server: Server, 
             lambda: (peer.quic._remote_max_streams_uni if unidirectional else peer.quic._remote_max_streams_bidi) > 1200,
             timeout=PATIENCE,
         )
+
+
+def unread(peer: HTTP3Peer) -> int:
+    """A session whose application never takes a datagram."""
+    return peer.session("/test/export")
+
+
+def ended(peer: HTTP3Peer) -> int:
+    session = peer.session()
+    peer.send(session, frame(DATA, close_capsule(0)), end=True)
+    assert peer.until(lambda: peer.streams[session].is_finished)
+    return session
+
+
+@pytest.mark.parametrize("begin", [unread, ended, lambda _: 1 << 20], ids=["unread", "of an ended session", "of no session"])
+def test_datagrams_that_nobody_takes(own_server: Server, begin: Callable[[HTTP3Peer], int]) -> None:
+    """RFC 9297 § 2.1, draft-ietf-webtrans-http3 § 4.5 [27, 28, 38]: they are no offence, the network may have delayed them;
+    the oldest give way, and are counted."""
+    with HTTP3Peer(own_server) as peer:
+        datagram = http_datagram(begin(peer), bytes(1000))
+
+        def step() -> None:
+            for sent in range(1000):
+                peer.send_frames(varint(DATAGRAM) + varint(len(datagram)) + datagram)
+                settle_now_and_then(peer, sent)
+
+        outcome = flood(own_server, peer, step, steps=10)
+        assert outcome.closed is None
+        assert outcome.growth < BOUND
+        # Some hundreds wait; what the kernel dropped is not counted.
+        assert await_metric(own_server, DROPPED, lambda count: count > 5000)

@@ -5,12 +5,14 @@ The checklist's numbers stand in brackets; NOT-APPLICABLE.md has those that are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from aioquic.buffer import Buffer
 
+from abuse import await_metric, exceeded, flood, metrics
 from raw_http3 import CLIENT_SETTINGS, SESSION_GOES_ON, HTTP3Peer, capsule, close_capsule, connect, headers
 from raw_quic import varint
 from rules import GOES_ON, OneOf, expect, http3_error, rules, stream_error
@@ -369,3 +371,38 @@ def test_a_capsule_that_is_not_one_integer_is_malformed(shared: Server, payload:
             peer.send_capsules(session, capsule(kind, payload))
             expect("RFC 9297 § 3.3", f"capsule {kind:#x} with {payload!r}", MESSAGE_ERROR,
                    peer.stream_outcome(session))
+
+
+def rising(kind: int) -> Callable[[int], bytes]:
+    return lambda number: limit(kind, (1 << 40) + number)
+
+
+def repeated(kind: int, value: int = 1) -> Callable[[int], bytes]:
+    return lambda _: limit(kind, value)
+
+
+FLOODS = {
+    "WT_MAX_DATA that rises": rising(MAX_DATA),
+    "WT_MAX_STREAMS that rises": rising(MAX_STREAMS_BIDI),
+    "WT_MAX_DATA that does not rise": repeated(MAX_DATA, 1 << 40),
+    "WT_DATA_BLOCKED": repeated(DATA_BLOCKED),
+    "WT_STREAMS_BLOCKED": repeated(STREAMS_BLOCKED_UNI),
+}
+
+
+@pytest.mark.parametrize("make", FLOODS.values(), ids=FLOODS)
+def test_a_flood_of_limits_ends_the_connection(shared: Server, make: Callable[[int], bytes]) -> None:
+    """RFC 9114 § 10.5 [38, 41]: a new limit for each of many short streams is in order, and so are a thousand a second"""
+    series = exceeded("capsules")
+    before = metrics(shared)[series]
+    with HTTP3Peer(shared, settings=GENEROUS) as peer:
+        session = peer.session()
+        numbers = itertools.count()
+
+        def step() -> None:
+            peer.send_capsules(session, b"".join(make(next(numbers)) for _ in range(2000)))
+
+        outcome = flood(shared, peer, step, steps=60)
+    expect("RFC 9114 § 10.5", "capsules without end", http3_error("H3_EXCESSIVE_LOAD"), outcome.closed)
+    assert outcome.growth < 4_000
+    assert await_metric(shared, series, lambda count: count > before) == before + 1
