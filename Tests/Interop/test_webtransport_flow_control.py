@@ -377,14 +377,13 @@ def rising(kind: int) -> Callable[[int], bytes]:
     return lambda number: limit(kind, (1 << 40) + number)
 
 
-def repeated(kind: int, value: int = 1) -> Callable[[int], bytes]:
-    return lambda _: limit(kind, value)
+def repeated(kind: int) -> Callable[[int], bytes]:
+    return lambda _: limit(kind, 1)
 
 
 FLOODS = {
     "WT_MAX_DATA that rises": rising(MAX_DATA),
     "WT_MAX_STREAMS that rises": rising(MAX_STREAMS_BIDI),
-    "WT_MAX_DATA that does not rise": repeated(MAX_DATA, 1 << 40),
     "WT_DATA_BLOCKED": repeated(DATA_BLOCKED),
     "WT_STREAMS_BLOCKED": repeated(STREAMS_BLOCKED_UNI),
 }
