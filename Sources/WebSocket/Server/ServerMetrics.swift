@@ -12,6 +12,7 @@ struct ServerMetrics: Sendable {
         Name.excesses: "Connections of HTTP/2 that were ended as their peer did too much of something, by what.",
         Name.sessions: "WebSocket sessions that are open.",
         Name.sessionsAccepted: "WebSocket sessions that began.",
+        Name.sessionExcesses: "WebSocket sessions that were ended as their peer did too much of something, by what.",
         Name.sessionsRefused: "Requests for WebSocket sessions that were refused, by status.",
     ]
 
@@ -22,6 +23,7 @@ struct ServerMetrics: Sendable {
         static let excesses = "apus_http2_limits_exceeded_total"
         static let sessions = "apus_websocket_sessions"
         static let sessionsAccepted = "apus_websocket_sessions_accepted_total"
+        static let sessionExcesses = "apus_websocket_limits_exceeded_total"
         static let sessionsRefused = "apus_websocket_sessions_refused_total"
     }
 
@@ -32,6 +34,7 @@ struct ServerMetrics: Sendable {
     private let excesses: [HTTP2Excess: Counter]
     let sessions: Meter
     let sessionsAccepted: Counter
+    private let idleFrames: Counter
     private let factory: any MetricsFactory
 
     init(factory: any MetricsFactory) {
@@ -45,6 +48,11 @@ struct ServerMetrics: Sendable {
             }
         )
         self.sessions = Meter(label: Name.sessions, factory: factory)
+        self.idleFrames = Counter(
+            label: Name.sessionExcesses,
+            dimensions: [("limit", "idle_frames")],
+            factory: factory
+        )
         self.sessionsAccepted = Counter(label: Name.sessionsAccepted, factory: factory)
     }
 
@@ -54,6 +62,11 @@ struct ServerMetrics: Sendable {
 
     func exceeded(_ excess: HTTP2Excess) {
         self.excesses[excess]?.increment()
+    }
+
+    /// A WebSocket's peer sent too many frames that bring nothing.
+    func idleFramesExceeded() {
+        self.idleFrames.increment()
     }
 
     func sessionRefused(_ status: HTTPResponse.Status) {

@@ -69,6 +69,7 @@ extension ServerCore {
                 eventLoop: eventLoop
             )
             connection.onClose = { self.sessionClosed() }
+            connection.onExcess = { self.metrics.idleFramesExceeded() }
             let session = WebSocketSession(
                 connection,
                 request: request,

@@ -26,6 +26,8 @@ final class WebSocketConnection: TunnelUser {
 
     /// Called once, when the tunnel has closed.
     var onClose: () -> Void = {}
+    /// Called when the peer has sent too much of what brings nothing.
+    var onExcess: () -> Void = {}
 
     private let role: WebSocketRole
     private let limits: Limits
@@ -36,6 +38,7 @@ final class WebSocketConnection: TunnelUser {
     /// What has arrived of a frame's header, or of a control frame.
     private var input = ByteBuffer()
     private var assembler: MessageAssembler
+    private var idleFrames = IdleFrames()
     private var closing = ClosingStateMachine()
     /// Set from the beginning of the session to the end of the tunnel.
     private var tunnel: (any Tunnel)?
@@ -152,10 +155,15 @@ final class WebSocketConnection: TunnelUser {
 
     private func receive(_ frame: WebSocketFrame) throws(WebSocketViolation) {
         switch try self.assembler.receive(frame) {
-        case .none: break
-        case .message(let message): self.deliver(message)
-        case .ping(let payload): self.answerPing(payload)
-        case .pong(let payload): self.pongArrived(payload)
+        case .none:
+            if frame.length == 0 { try self.idleFrames.spend(at: self.eventLoop.now) }
+        case .message(let message):
+            self.deliver(message)
+        case .ping(let payload):
+            try self.idleFrames.spend(at: self.eventLoop.now)
+            self.answerPing(payload)
+        case .pong(let payload):
+            if !self.isAnswer(payload) { try self.idleFrames.spend(at: self.eventLoop.now) }
         case .close(let code, let reason): self.peerClosed(code, reason: reason)
         }
     }
@@ -294,15 +302,16 @@ final class WebSocketConnection: TunnelUser {
         self.batchGrew()
     }
 
-    private func pongArrived(_ payload: ByteBuffer) {
-        // A pong that answers no ping of ours is a sign of life and nothing else (RFC 6455 § 5.5.3).
+    /// A pong has come. One that answers no ping of ours is a sign of life and nothing else (RFC 6455 § 5.5.3).
+    private func isAnswer(_ payload: ByteBuffer) -> Bool {
         guard payload.readableBytes == 8, let number = payload.getInteger(at: payload.readerIndex, as: UInt64.self),
             let index = self.pings.firstIndex(where: { $0.payload == number })
-        else { return }
+        else { return false }
         // A peer may answer the latest ping only, which then answers those before it.
         let now = self.eventLoop.now
         for ping in self.pings[...index] { ping.promise.succeed(now - ping.sent) }
         self.pings.removeSubrange(...index)
+        return true
     }
 
     // MARK: Closing
@@ -335,6 +344,7 @@ final class WebSocketConnection: TunnelUser {
     private func fail(_ violation: WebSocketViolation) {
         guard self.violation == nil else { return }
         self.violation = violation
+        if violation == IdleFrames.excess { self.onExcess() }
         // What came before may be answered first, if the application does not take too long.
         self.timer?.set(self.limits.closeTimeout)
         guard self.gate.awaitEmpty() else { return }

@@ -1,0 +1,78 @@
+"""Floods of frames that bring nothing [72]: RFC 6455 allows each of them, and sets no limit. Over every mapping they end
+the session with 1008, are counted, cost the server little, and harm nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from abuse import await_metric
+from rules import expect
+from server import Server, resident
+from websocket_peer import CLOSE, MAPPINGS, PING, PONG, TEXT, frame, websocket
+
+CONTINUATION = 0
+SERIES = 'apus_websocket_limits_exceeded_total{limit="idle_frames"}'
+# In kB, of a debug build.
+BOUND = 4_000
+
+# What comes first, what comes again and again, and how much of it there is.
+FLOODS = {
+    "pings": (b"", frame(PING, b"?")),
+    "the longest pings": (b"", frame(PING, bytes(125))),
+    "pongs that nobody asked for": (b"", frame(PONG)),
+    "fragments without data": (frame(TEXT, b"a", final=False), frame(CONTINUATION, final=False)),
+}
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize("sent", FLOODS)
+def test_a_flood_ends_the_session_and_no_other(own_server: Server, mapping: str, sent: str) -> None:
+    """RFC 6455 § 5.4, § 5.5, § 7.4.1, § 10.4"""
+    first, again = FLOODS[sent]
+
+    async def main() -> int:
+        async with websocket(own_server, mapping) as bystander, websocket(own_server, mapping) as tunnel:
+            before = resident(own_server)
+            await tunnel.send(first)
+            closed = asyncio.create_task(close_of(tunnel))
+            growth = 0
+            for number in range(100):
+                if closed.done():
+                    break
+                await tunnel.send(again * 1000)
+                text = b"echo %d" % number
+                await bystander.send(frame(TEXT, text))
+                assert await bystander.message() == text
+                growth = max(growth, resident(own_server) - before)
+            expect("RFC 6455 § 7.4.1", f"100,000 {sent}", (1008, "too many pings, pongs or fragments without data"),
+                   await closed)
+            return growth
+
+    growth = asyncio.run(main())
+    print(f"{growth} kB")
+    assert growth < BOUND
+    assert await_metric(own_server, SERIES, bool) == 1
+
+
+async def close_of(tunnel) -> tuple[int, str]:
+    """Reads what comes, and answers what the server's Close frame says."""
+    while (frame := await tunnel.frame()).opcode != CLOSE:
+        assert frame.opcode == PONG
+    return frame.close
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_a_few_thousand_are_no_flood(server: Server, mapping: str) -> None:
+    """RFC 6455 § 5.4: a message may have fragments without data, and pings in between; every one of these is answered"""
+    async def main() -> None:
+        async with websocket(server, mapping) as tunnel:
+            count = 1000
+            part = frame(CONTINUATION, final=False) + frame(PING, b"?") + frame(CONTINUATION, b"x", final=False)
+            await tunnel.send(frame(TEXT, b"a", final=False) + part * count + frame(CONTINUATION))
+            frames = [await tunnel.frame() for _ in range(count + 1)]
+            assert [frame.opcode for frame in frames] == [PONG] * count + [TEXT]
+            assert frames[-1].payload == b"a" + b"x" * count
+
+    asyncio.run(main())
