@@ -23,6 +23,8 @@ from peers import Peer, debian_package, python_package
 FOLDER = Path(__file__).parent
 GTLSSERVER = "/usr/sbin/gtlsserver"
 LINES = "one\ntwo\n"
+# In bytes: many packets.
+LARGE = 300_000
 
 
 class ServerPeer(Peer):
@@ -56,6 +58,19 @@ class ServerPeer(Peer):
         # Datagrams and streams may overtake each other.
         assert sorted(line.partition("] ")[2] for line in received) == LINES.split(), (output, errors)
         assert all(line.startswith("[" + way) for line in received), output
+
+    def fetched(self, path: str, size: int) -> None:
+        """Twice, the second time in the session of the first where the server resumes one."""
+
+        async def main() -> tuple[int, str, str]:
+            async with self.serving() as url, fetching(self.apus, url + path) as command:
+                return await outcome(command)
+
+        code, output, errors = asyncio.run(main())
+        assert code == 0, errors
+        first, second = output.splitlines()
+        assert first == f"status 200, {size} bytes, a full handshake"
+        assert second.startswith(f"status 200, {size} bytes, ")
 
 
 class WebTransportServerPeer(ServerPeer):
@@ -92,11 +107,15 @@ class AioquicServer(WebTransportServerPeer):
     class Endpoints(AioquicConnection):
         @property
         def status(self) -> int:
-            return 200 if self.request[b":path"] in (b"/part?of=it/echo", b"/part?of=it/close") else 404
+            return 200 if self.request[b":path"].removeprefix(b"/part?of=it") in (b"/echo", b"/close", b"/large") else 404
 
         async def plays(self, session: int) -> None:
             if self.request[b":path"].endswith(b"/close"):
                 self.close_session(session, CODE, REASON.encode())
+                return
+            if self.request[b":path"].endswith(b"/large"):
+                self.http.send_data(session, bytes(LARGE), end_stream=True)
+                self.transmit()
                 return
             while True:
                 await self.has_datagram.wait()
@@ -112,6 +131,9 @@ class AioquicServer(WebTransportServerPeer):
 
     def serving(self) -> AbstractAsyncContextManager[str]:
         return listening(self.Endpoints)
+
+    def get(self) -> None:
+        self.fetched("/large", LARGE)
 
 
 class PyWebTransportServer(WebTransportServerPeer):
@@ -212,19 +234,8 @@ class Ngtcp2Server(ServerPeer):
             yield f"https://127.0.0.1:{port}"
 
     def get(self) -> None:
-        """The second time in the session of the first."""
-        size = 300_000
-        (self.certificates / "large.bin").write_bytes(bytes(size))
-
-        async def main() -> tuple[int, str, str]:
-            async with self.serving() as url, fetching(self.apus, url + "/large.bin") as command:
-                return await outcome(command)
-
-        code, output, errors = asyncio.run(main())
-        assert code == 0, errors
-        first, second = output.splitlines()
-        assert first == f"status 200, {size} bytes, a full handshake"
-        assert second.startswith(f"status 200, {size} bytes, ")
+        (self.certificates / "large.bin").write_bytes(bytes(LARGE))
+        self.fetched("/large.bin", LARGE)
 
     def refusal(self) -> None:
         code, _, errors = self.connect("/echo")

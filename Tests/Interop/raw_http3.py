@@ -231,6 +231,17 @@ class HTTP3Peer(Peer):
         echoed = answer()
         return echoed if echoed is not None else str(self.closed or self.silence)
 
+    def said(self, session: int) -> bytes | str:
+        """What the server says on a unidirectional stream of a session, as the endpoints under /test do."""
+        header = wt_header(session, unidirectional=True)
+
+        def said() -> list[bytes]:
+            return [stream.data.removeprefix(header) for number, stream in self.streams.items()
+                    if number % 4 == 3 and stream.is_finished and stream.data.startswith(header)]
+
+        self.until(lambda: self.closed or said())
+        return said()[0] if said() else str(self.closed or self.silence)
+
     def session_outcome(self, session: int) -> object:
         """Whether the session still echoes; else how it ended."""
         probe = b"still here? %d" % len(self.datagrams)

@@ -1,14 +1,11 @@
-"""Much of something within the limits, which `test_floods.py` goes beyond (RFC 9114 § 10.5): the server bears it, or ends
-the connection with an error, and serves the next client."""
+"""Much of something within the limits, which `test_floods.py` goes beyond (RFC 9114 § 10.5): the server bears it."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 
 from raw_http3 import SESSION_GOES_ON, HTTP3Peer, capsule, connect, get, headers, wt_header
-from rules import GOES_ON, OneOf, expect, http3_error, quic_error
+from rules import GOES_ON, expect
 from server import Server, resident
 
 
@@ -24,7 +21,7 @@ def test_many_capsules_do_not_end_a_session(server: Server) -> None:
 
 @pytest.mark.parametrize("kind", ["requests", "sessions", "streams"])
 def test_rapid_resets_do_not_keep_the_server_busy(own_server: Server, kind: str) -> None:
-    """RFC 9114 § 10.5 [38]: everything is opened and reset at once; the server may close with H3_EXCESSIVE_LOAD"""
+    """RFC 9114 § 10.5 [38]: everything is opened and reset at once, fewer than the server puts up with"""
     with HTTP3Peer(own_server) as peer:
         session = peer.session() if kind == "streams" else None
         opening = {"requests": headers(get()), "sessions": headers(connect()), "streams": b""}[kind]
@@ -39,22 +36,8 @@ def test_rapid_resets_do_not_keep_the_server_busy(own_server: Server, kind: str)
                 peer.quic.stop_stream(stream, 0x10C)
             if peer.closed or not peer.settle():
                 break
-        outcome = OneOf(GOES_ON, http3_error("H3_EXCESSIVE_LOAD"))
-        expect("RFC 9114 § 10.5", f"2,000 {kind}, reset at once", outcome, peer.http_outcome())
+        expect("RFC 9114 § 10.5", f"2,000 {kind}, reset at once", GOES_ON, peer.http_outcome())
     with HTTP3Peer(own_server) as other:
         expect("RFC 9114 § 10.5", f"2,000 {kind}, reset at once, then another client", GOES_ON, other.http_outcome())
     growth = resident(own_server) - before
     assert growth < 16 << 10, f"2,000 {kind} that have ended cost {growth} kB"
-
-
-def test_floods_of_frames_that_want_an_answer(server: Server) -> None:
-    """RFC 9000 § 21.9 [38]: no more answers than questions, and the connection goes on or is closed with an error"""
-    with HTTP3Peer(server) as peer:
-        challenges = 0
-        for _ in range(200):
-            peer.send_frames(b"\x01" * 1000)
-            peer.send_frames(b"".join(b"\x1a" + os.urandom(8) for _ in range(100)))
-            challenges += 100
-        outcome = OneOf(GOES_ON, http3_error("H3_EXCESSIVE_LOAD"), quic_error("PROTOCOL_VIOLATION"))
-        expect("RFC 9000 § 21.9", "200,000 PING and 20,000 PATH_CHALLENGE frames", outcome, peer.http_outcome())
-        assert len(peer.quic.path_responses) <= challenges
