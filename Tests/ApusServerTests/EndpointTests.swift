@@ -6,7 +6,7 @@ import Testing
 import WebSocket
 import WebTransport
 
-@Suite("The endpoints over both transports", .timeLimit(.minutes(1)))
+@Suite("The endpoints over both transports [71]", .timeLimit(.minutes(1)))
 struct EndpointTests {
     typealias Way = TestServer.Way
 

@@ -36,7 +36,7 @@ struct TestEndpointTests {
 
     // MARK: Requests and responses
 
-    @Test("/test/request shows the request: pseudo-header fields, and fields in lower case (RFC 9114 § 4.2)")
+    @Test("/test/request shows the request: pseudo-header fields, and fields in lower case (RFC 9114 § 4.2) [11]")
     func request() async throws {
         struct Answer: Decodable {
             struct Field: Decodable, Hashable { var name, value: String }
@@ -62,7 +62,7 @@ struct TestEndpointTests {
     }
 
     @Test(
-        "/test/response: any 2xx begins a session (draft-ietf-webtrans-http3 § 3.2), with the fields asked for",
+        "/test/response: any 2xx begins a session (draft-ietf-webtrans-http3 § 3.2), with the fields asked for [9, 11]",
         arguments: [200, 201, 204, 299]
     )
     func accepted(status: Int) async throws {
@@ -92,7 +92,7 @@ struct TestEndpointTests {
     }
 
     @Test(
-        "/test/protocol agrees only on what the client offers (draft-ietf-webtrans-http3 § 3.3)",
+        "/test/protocol agrees only on what the client offers (draft-ietf-webtrans-http3 § 3.3) [10]",
         arguments: [("a", "a"), ("b", "b"), ("c", nil), ("", nil)] as [(String, String?)]
     )
     func subprotocol(choice: String, agreed: String?) async throws {
@@ -105,7 +105,7 @@ struct TestEndpointTests {
         }
     }
 
-    @Test("/test/export answers the keying material that the client computes (draft-ietf-webtrans-http3 § 4.8)")
+    @Test("/test/export answers the keying material that the client computes (draft-ietf-webtrans-http3 § 4.8) [65]")
     func export() async throws {
         try await Self.run { test in
             try await test.webTransport("/test/export?label=login&context=00ff10&length=20") { session in

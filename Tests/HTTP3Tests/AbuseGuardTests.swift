@@ -2,7 +2,7 @@ import HTTP3
 import NIOCore
 import Testing
 
-@Suite("What one peer may waste of this end's time")
+@Suite("What one peer may waste of this end's time [38]")
 struct AbuseGuardTests {
     static let rates: [Limit] = [
         .idlePackets, .abandonedStreams, .strayStreams, .emptyFrames, .capsules, .compression,

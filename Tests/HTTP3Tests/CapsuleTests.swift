@@ -2,7 +2,7 @@ import HTTP3
 import NIOCore
 import Testing
 
-@Suite("Capsules")
+@Suite("Capsules [36]")
 struct CapsuleTests {
     private static let limit = 1028
 

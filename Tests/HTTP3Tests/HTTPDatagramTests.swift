@@ -2,7 +2,7 @@ import HTTP3
 import NIOCore
 import Testing
 
-@Suite("HTTP datagrams")
+@Suite("HTTP datagrams [25]")
 struct HTTPDatagramTests {
     @Test(
         "The quarter stream ID names the stream (RFC 9297 § 2.1)",

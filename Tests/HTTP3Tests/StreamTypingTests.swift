@@ -2,7 +2,7 @@ import HTTP3
 import NIOCore
 import Testing
 
-@Suite("Whose a stream is")
+@Suite("Whose a stream is [13]")
 struct StreamTypingTests {
     /// One session ID for every length of a varint, and its longest encoding.
     static let sessionIDs: [(id: Int64, encoded: [UInt8])] = [

@@ -1,8 +1,8 @@
 """The checklist of rules that a WebTransport server and its neighbours must keep, and the tests that prove each.
 
-A test says in brackets which items it proves, in its docstring: `RFC 9114 § 7.2.8 [43]`. `python checklist.py` writes
-CHECKLIST.md from that; `test_checklist.py` fails when it is out of date, or when an item has neither a test nor a line in
-NOT-APPLICABLE.md.
+A test says in brackets which items it proves: in its docstring here, in its name in Swift (`RFC 9114 § 7.2.8 [43]`).
+`python checklist.py` writes CHECKLIST.md from that; `test_checklist.py` fails when it is out of date, or when an item has
+neither a test nor a line in NOT-APPLICABLE.md that is about the whole of it.
 """
 
 from __future__ import annotations
@@ -111,9 +111,12 @@ SECTIONS: dict[str, dict[int, str]] = {
 ITEMS = {number: title for items in SECTIONS.values() for number, title in items.items()}
 
 
+BRACKETS = r"\[(\d+(?:, \d+)*)\]"
+
+
 def items_in(text: str) -> set[int]:
     """The numbers in brackets: `[7]`, `[7, 12]`."""
-    return {int(number) for group in re.findall(r"\[(\d+(?:, \d+)*)\]", text) for number in group.split(", ")}
+    return {int(number) for group in re.findall(BRACKETS, text) for number in group.split(", ")}
 
 
 def tests() -> dict[int, list[str]]:
@@ -123,41 +126,53 @@ def tests() -> dict[int, list[str]]:
         module = ast.parse(path.read_text())
         functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
         for number in items_in(ast.get_docstring(module) or ""):
-            found[number].append(path.name)
+            found[number].append(f"`{path.name}`")
         for function in functions:
             for number in items_in(ast.get_docstring(function) or ""):
-                found[number].append(f"{path.name}::{function.name}")
+                found[number].append(f"`{path.name}::{function.name}`")
+    for path in sorted(FOLDER.parent.glob("*Tests/*.swift")):
+        for name in re.findall(r'@(?:Suite|Test)\(\s*"((?:[^"\\]|\\.)*)"', path.read_text()):
+            for number in items_in(name):
+                found[number].append(f"`{path.name}`: {re.sub(BRACKETS, '', name).strip().replace('|', ' ')}")
     return found
 
 
-def lines_elsewhere() -> set[int]:
-    """The items that have a line in the checklist of NOT-APPLICABLE.md."""
-    text = (FOLDER / "NOT-APPLICABLE.md").read_text().split("## The checklist", 1)[1]
-    found = set()
-    for cell in re.findall(r"^\| ([^|]*) \|", text, re.MULTILINE):
-        numbers = re.sub(r"\([^)]*\)", "", cell)
-        for first, last in re.findall(r"(\d+) to (\d+)", numbers):
-            found |= set(range(int(first), int(last) + 1))
-        found |= {int(number) for number in re.findall(r"\d+", numbers)}
-    return found
+def lines() -> str:
+    """The table of NOT-APPLICABLE.md that is about the checklist."""
+    return (FOLDER / "NOT-APPLICABLE.md").read_text().split("## The checklist", 1)[1]
+
+
+def not_applicable() -> tuple[set[int], set[int]]:
+    """The items with a line there that is about the whole of them, and with one about a part, which it names in
+    parentheses behind the number."""
+    whole, part = set(), set()
+    for cell in re.findall(r"^\| (\d[^|]*) \|", lines(), re.MULTILINE):
+        for number, what in re.findall(r"(\d+)( \([^)]*\))?", cell):
+            (part if what else whole).add(int(number))
+    return whole, part
+
+
+def named_there() -> set[str]:
+    """The files of tests that it names, and the Swift suites."""
+    return set(re.findall(r"`(test_\w+\.py|\w+Tests)`", lines()))
 
 
 def index() -> str:
-    proven, elsewhere = tests(), lines_elsewhere()
-    lines = [
+    proven, (whole, part) = tests(), not_applicable()
+    text = [
         "# The checklist, and what proves it",
         "",
-        "Written by `checklist.py` from what the tests say of themselves. Beside these there are the Swift tests, and",
-        "[NOT-APPLICABLE.md](NOT-APPLICABLE.md), which says what no raw client can show, and where it is shown instead.",
+        "Written by `checklist.py` from what the tests say of themselves, in Python and in Swift.",
+        "[NOT-APPLICABLE.md](NOT-APPLICABLE.md) says what does not apply of an item, and who would need it.",
     ]
     for section, items in SECTIONS.items():
-        lines += ["", f"## {section}", "", "| Item | Rule | Tests |", "|---|---|---|"]
+        text += ["", f"## {section}", "", "| Item | Rule | Tests |", "|---|---|---|"]
         for number, title in items.items():
-            names = [f"`{name}`" for name in proven[number]]
-            if number in elsewhere:
+            names = list(proven[number])
+            if number in whole | part:
                 names.append("[NOT-APPLICABLE.md](NOT-APPLICABLE.md)")
-            lines.append(f"| {number} | {title} | {', '.join(names)} |")
-    return "\n".join(lines) + "\n"
+            text.append(f"| {number} | {title} | {'<br>'.join(names)} |")
+    return "\n".join(text) + "\n"
 
 
 if __name__ == "__main__":

@@ -192,6 +192,20 @@ def test_offers_of_application_protocols_do_no_harm(server: Server, value: str) 
                peer.message(session).fields.get("wt-protocol"))
 
 
+def test_header_fields_reach_the_application_and_come_back(server: Server) -> None:
+    """RFC 9114 § 4.2, draft-ietf-webtrans-http3 § 3.2 [11]: in the order of the request, a name that comes twice twice"""
+    fields = [("x-one", "1"), ("x-two", "large, 2"), ("x-one", "3"), ("origin", "https://localhost")]
+    with HTTP3Peer(server) as peer:
+        said = json.loads(peer.said(peer.session("/test/request?a=b%20c", *fields)))
+        expect("RFC 9114 § 4.2", f"CONNECT with {fields}", [{"name": name, "value": value} for name, value in fields],
+               said["fields"])
+        assert (said["method"], said["path"], said["protocol"]) == ("CONNECT", "/test/request?a=b%20c", "webtransport")
+    with HTTP3Peer(server) as peer:
+        session = peer.session("/test/response?:status=200&x-answer=yes&x-more=of%20it")
+        answer = peer.message(session).fields
+        expect(f"{DRAFT} § 3.2", "a session with fields of its own", ("yes", "of it"), (answer["x-answer"], answer["x-more"]))
+
+
 # Ends
 
 

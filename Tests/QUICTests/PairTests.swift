@@ -92,7 +92,7 @@ struct PairTests {
         #expect(pair.clientConnection.heldByteCount == 0)
     }
 
-    @Test("Datagrams arrive unchanged, up to the largest size and not beyond (RFC 9221)")
+    @Test("Datagrams arrive unchanged, up to the largest size and not beyond (RFC 9221) [26]")
     func datagrams() throws {
         let pair = try Pair()
         try #require(pair.run { $0.isEstablished })
@@ -109,7 +109,7 @@ struct PairTests {
         #expect(Pair.datagrams(pair.serverEvents).map(\.count) == [1, 100, largest])
     }
 
-    @Test("A full datagram queue drops the oldest")
+    @Test("A full datagram queue drops the oldest [27]")
     func datagramQueue() throws {
         var transport = TransportConfiguration()
         transport.maxQueuedDatagrams = 2
@@ -123,7 +123,7 @@ struct PairTests {
         #expect(Pair.datagrams(pair.serverEvents) == [[2], [3]])
     }
 
-    @Test("A reset waits until the prefix of its stream was acknowledged")
+    @Test("A reset waits until the prefix of its stream was acknowledged [20]")
     func resetAfterPrefix() throws {
         let pair = try Pair()
         try #require(pair.run { $0.isEstablished })
@@ -240,7 +240,7 @@ struct PairTests {
         #expect(pair.server.connections.count == 0)
     }
 
-    @Test("A key update goes unnoticed by streams (RFC 9001 § 6)")
+    @Test("A key update goes unnoticed by streams (RFC 9001 § 6) [55]")
     func keyUpdate() throws {
         let pair = try Pair()
         try #require(pair.run { $0.isEstablished })

@@ -6,7 +6,7 @@ import Testing
 
 /// Our client as Autobahn|Testsuite's testee. `scripts/conformance` starts the suite's server, names it in the
 /// environment, and judges its report.
-@Suite("Autobahn|Testsuite")
+@Suite("Autobahn|Testsuite [68]")
 struct AutobahnTests {
     private static let server = getenv("APUS_AUTOBAHN_SERVER").map { String(cString: $0) }
 

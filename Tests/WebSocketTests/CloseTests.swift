@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocket
 
-@Suite("Closing", .timeLimit(.minutes(5)))
+@Suite("Closing [68, 72]", .timeLimit(.minutes(5)))
 struct CloseTests {
     /// A server handler that reports how its session ended.
     private static func reporting(

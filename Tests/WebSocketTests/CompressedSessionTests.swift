@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebSocket
 
-@Suite("Sessions with compression (RFC 7692)", .timeLimit(.minutes(5)))
+@Suite("Sessions with compression (RFC 7692) [68, 72]", .timeLimit(.minutes(5)))
 struct CompressedSessionTests {
     private static let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
     /// § 7.2.3.1

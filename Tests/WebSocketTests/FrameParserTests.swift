@@ -4,7 +4,7 @@ import Testing
 
 @testable import WebSocket
 
-@Suite("Frames out of bytes (RFC 6455 § 5.2)")
+@Suite("Frames out of bytes (RFC 6455 § 5.2) [68]")
 struct FrameParserTests {
     /// Everything that comes of bytes that arrive in pieces.
     private static func parse(

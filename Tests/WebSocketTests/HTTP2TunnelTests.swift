@@ -6,7 +6,7 @@ import Testing
 
 @testable import WebSocket
 
-@Suite("Tunnels in streams of HTTP/2 (RFC 8441 § 5)")
+@Suite("Tunnels in streams of HTTP/2 (RFC 8441 § 5) [69]")
 final class HTTP2TunnelTests {
     /// Notes what it is told.
     private final class User: TunnelUser {

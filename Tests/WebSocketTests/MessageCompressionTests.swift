@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebSocket
 
-@Suite("Compression of messages (RFC 7692 § 7.2)")
+@Suite("Compression of messages (RFC 7692 § 7.2) [68, 72]")
 struct MessageCompressionTests {
     private static let hello = Array("Hello".utf8)
 

@@ -106,7 +106,7 @@ struct OpeningHandshakeTests {
     }
 }
 
-@Suite("Frames and their payloads")
+@Suite("Frames and their payloads [68]")
 struct FrameTests {
     @Test("Masking twice is none, at every length and offset", arguments: 0..<20)
     func masking(length: Int) {

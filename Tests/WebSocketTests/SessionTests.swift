@@ -8,7 +8,7 @@ import Testing
 
 @testable import WebSocket
 
-@Suite("Sessions over the loopback", .timeLimit(.minutes(5)))
+@Suite("Sessions over the loopback [72]", .timeLimit(.minutes(5)))
 struct SessionTests {
     @Test("Text and binary come back with their kind", arguments: Transport.allCases)
     func echo(transport: Transport) async throws {

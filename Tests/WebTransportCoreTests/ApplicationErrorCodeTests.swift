@@ -1,7 +1,7 @@
 import Testing
 import WebTransportCore
 
-@Suite("Application error codes on the wire")
+@Suite("Application error codes on the wire [20, 21]")
 struct ApplicationErrorCodeTests {
     private static let first: UInt64 = 0x52e4_a40f_a8db
     private static let last: UInt64 = 0x52e5_ac98_3162

@@ -1,7 +1,7 @@
 import Testing
 import WebTransportCore
 
-@Suite("What arrives before its session (draft-ietf-webtrans-http3 § 4.6)")
+@Suite("What arrives before its session (draft-ietf-webtrans-http3 § 4.6) [17]")
 struct EarlyArrivalsTests {
     @Test("Streams and datagrams come out in order of arrival, for their session only, and once")
     func order() {

@@ -1,7 +1,7 @@
 import Testing
 import WebTransportCore
 
-@Suite("Which dialects of WebTransport are spoken")
+@Suite("Which dialects of WebTransport are spoken [1, 2]")
 struct NegotiationTests {
     private static let limits = SessionLimits(data: 1000, bidirectionalStreams: 10, unidirectionalStreams: 20)
     private static let several = WebTransportOffer.severalSessions(4, limits: limits)

@@ -1,7 +1,7 @@
 import Testing
 import WebTransportCore
 
-@Suite("Names of application protocols (draft-ietf-webtrans-http3 § 3.3; RFC 8941)")
+@Suite("Names of application protocols (draft-ietf-webtrans-http3 § 3.3; RFC 8941) [10]")
 struct ProtocolNamesTests {
     @Test(
         "A list of strings is read in order; parameters mean nothing",

@@ -1,7 +1,7 @@
 import Testing
 import WebTransportCore
 
-@Suite("Limits of a session")
+@Suite("Limits of a session [39, 40, 41]")
 struct SessionFlowControlTests {
     private typealias Violation = SessionFlowControl.Violation
 

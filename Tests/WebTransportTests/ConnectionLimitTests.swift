@@ -4,7 +4,7 @@ import QUIC
 import Testing
 import WebTransport
 
-@Suite("The limit of connections", .timeLimit(.minutes(1))) struct ConnectionLimitTests {
+@Suite("The limit of connections [38]", .timeLimit(.minutes(1))) struct ConnectionLimitTests {
     @Test("As many as sessions, and some beside: whoever comes then is refused (RFC 9000 § 20.1), until one has ended")
     func limit() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import WebTransport
 
-@Suite("Datagrams that wait for the application", .timeLimit(.minutes(1)))
+@Suite("Datagrams that wait for the application [27]", .timeLimit(.minutes(1)))
 struct DatagramInboxTests {
     private static func numbered(_ number: UInt16) -> ByteBuffer { ByteBuffer(integer: number) }
 

@@ -7,7 +7,7 @@ import Testing
 
 @testable import WebTransport
 
-@Suite("The time of a request", .timeLimit(.minutes(1))) struct RequestDeadlineTests {
+@Suite("The time of a request [38]", .timeLimit(.minutes(1))) struct RequestDeadlineTests {
     /// A server that gives requests little time.
     private func withPeer(_ body: @Sendable (RawPeer.Handle) async throws -> Void) async throws {
         try await Loopback.withServer {

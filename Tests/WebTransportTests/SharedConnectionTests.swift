@@ -7,7 +7,7 @@ import Testing
 @testable import WebTransport
 
 /// Sessions on one connection, each within its limits (draft-ietf-webtrans-http3 § 5).
-@Suite("Several sessions on a connection", .timeLimit(.minutes(5)))
+@Suite("Several sessions on a connection [12, 40]", .timeLimit(.minutes(5)))
 struct SharedConnectionTests {
     /// What a session may receive unread, by default.
     private static let window = 2 << 20

@@ -18,6 +18,48 @@ struct StreamTests {
         }
     }
 
+    /// Writes blocks of 64 KiB, each of which says which one it is.
+    private static func write(_ count: Int, to stream: WebTransportSendStream) async throws {
+        for number in 0..<count {
+            try await stream.write(ByteBuffer(repeating: UInt8(truncatingIfNeeded: number), count: 1 << 16))
+        }
+        stream.finish()
+    }
+
+    /// Reads them to the end of the stream.
+    /// - Returns: how many bytes came before one was wrong.
+    private static func read(from stream: WebTransportReceiveStream) async throws -> Int {
+        var count = 0
+        for try await var chunk in stream {
+            while chunk.readableBytes > 0 {
+                let number = count >> 16
+                // What belongs to that block; as much is there.
+                let length = min(chunk.readableBytes, (number + 1) << 16 - count)
+                let expected = ByteBuffer(repeating: UInt8(truncatingIfNeeded: number), count: length)
+                guard chunk.readSlice(length: length) == expected else { return count }
+                count += length
+            }
+        }
+        return count
+    }
+
+    @Test("64 MiB go one way, the stream is closed in that direction, and 64 MiB come back [19]")
+    func largeHalves() async throws {
+        let blocks = 1024
+        try await Loopback.withServer { session in
+            for await stream in session.incomingBidirectionalStreams {
+                #expect(try await Self.read(from: stream.inbound) == blocks << 16)
+                try await Self.write(blocks, to: stream.outbound)
+            }
+        } _: { _, client in
+            try await client.withSession { session in
+                let stream = try await session.openBidirectionalStream()
+                try await Self.write(blocks, to: stream.outbound)
+                #expect(try await Self.read(from: stream.inbound) == blocks << 16)
+            }
+        }
+    }
+
     @Test("Bytes of a unidirectional stream come back on one that the server opens")
     func unidirectional() async throws {
         try await Loopback.withServer(handler: Loopback.echo) { _, client in

@@ -40,7 +40,37 @@ struct UDPSocketTests {
         let port = receiver.port
         #expect(try Self.send(count, with: &socket, to: Self.address("127.0.0.1", port)) == .sent)
         #expect(socket.statistics.failedSends == 1)
-        #expect(receiver.receivedSizes() == [Int](repeating: 1000, count: count))
+        #expect(receiver.received().map(\.count) == [Int](repeating: 1000, count: count))
+    }
+
+    /// Loopback's own MTU is 64 KiB: the kernel cuts there, too.
+    @Test(
+        "With and without segmentation the same packets arrive [61]",
+        arguments: [true, false],
+        [(1200, 1200), (1200, 1201), (1200, 40 * 1200), (1452, 40 * 1452 + 1)]
+    )
+    func segmentation(isOn: Bool, run: (segment: Int, count: Int)) throws {
+        var socket = try UDPSocket(bindingTo: Self.address("127.0.0.1", 0), sharing: .none)
+        let receiver = try UDPSocket(bindingTo: Self.address("127.0.0.1", 0), sharing: .none)
+        defer {
+            close(socket.descriptor)
+            close(receiver.descriptor)
+        }
+        // Where the kernel knows none, both are the same.
+        socket.canSegment = socket.canSegment && isOn
+        let path = NetworkPath(
+            local: NetworkAddress(try Self.address("127.0.0.1", 0))!,
+            remote: NetworkAddress(try Self.address("127.0.0.1", receiver.port))!
+        )
+        let bytes = (0..<run.count).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        let outcome = bytes.withUnsafeBytes {
+            socket.send(Transmit(path: path, ecn: 1, bytes: $0, segmentSize: run.segment))
+        }
+        #expect(outcome == .sent && socket.statistics.failedSends == 0)
+        let expected = stride(from: 0, to: run.count, by: run.segment).map {
+            Array(bytes[$0..<min($0 + run.segment, run.count)])
+        }
+        #expect(receiver.received() == expected)
     }
 }
 
@@ -55,13 +85,13 @@ extension UDPSocket {
         return Int(name[2]) << 8 | Int(name[3])
     }
 
-    /// The sizes of the packets that have arrived; loopback delivers before a send returns.
-    fileprivate func receivedSizes() -> [Int] {
-        var sizes: [Int] = []
+    /// The packets that have arrived; loopback delivers before a send returns.
+    fileprivate func received() -> [[UInt8]] {
+        var packets: [[UInt8]] = []
         var bytes = [UInt8](repeating: 0, count: 2048)
         while case let count = recv(self.descriptor, &bytes, bytes.count, Int32(MSG_DONTWAIT)), count >= 0 {
-            sizes.append(count)
+            packets.append(Array(bytes[..<count]))
         }
-        return sizes
+        return packets
     }
 }

@@ -12,7 +12,7 @@ import QUIC
 struct UDPSocket {
     let descriptor: CInt
     /// Whether the kernel cuts a run into packets. Cleared for good when it cannot, or the interface's driver fails at it.
-    private var canSegment: Bool
+    var canSegment: Bool
     private(set) var statistics = Statistics()
 
     /// Counters only grow.
