@@ -223,6 +223,11 @@ class StreamPeer(FuzzedPeer):
             ])
             self.send(stream, data)
         super().converse()
+        # A WebSocket (RFC 9220), whose frames change.
+        fields = connect("/echo", ("sec-websocket-version", "13"), protocol="websocket")
+        tunnel = self.request(headers(fields), end=False)
+        for _ in range(self.mutator.randrange(6)):
+            self.send(tunnel, frame(DATA, self.mutator.change(self.mutator.choice(FRAMES))))
         for _ in range(10):
             if self.closed is not None:
                 return
@@ -289,6 +294,60 @@ def tcp_client(server: Server, is_secure: bool, mutator: Mutator) -> Result:
                 (connection.unwrap() if is_secure else connection).shutdown(socket.SHUT_WR)
                 drain(connection)
     return Result(len(rest), True)
+
+
+def http2_frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
+
+
+def literals(*fields: tuple[str, str]) -> bytes:
+    """Fields that are not to be indexed (RFC 7541 § 6.2.2); none is longer than 126 bytes."""
+    return b"".join(b"\0" + b"".join(bytes([len(text)]) + text.encode() for text in field) for field in fields)
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + http2_frame(4, 0, 0)
+TUNNEL = literals(
+    (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "localhost"),
+    (":path", "/echo"), ("sec-websocket-version", "13"),
+)
+
+
+def http2_client(server: Server, mutator: Mutator) -> Result:
+    """Requests and a WebSocket (RFC 8441): frames that change, in their order or not, and in pieces."""
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    tls.set_alpn_protocols(["h2"])
+    request = literals((":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/healthz"))
+    parts = [
+        http2_frame(1, 5, 3, request),
+        http2_frame(1, 1, 5, request[:20]) + http2_frame(9, 4, 5, request[20:]),
+        http2_frame(1, 4, 7, request) + http2_frame(0, 8, 7, b"\x04body" + bytes(4)) + http2_frame(0, 1, 7),
+        http2_frame(8, 0, 0, b"\0\0\1\0"), http2_frame(6, 0, 0, bytes(8)), http2_frame(3, 0, 3, b"\0\0\0\x08"),
+        http2_frame(4, 0, 0, b"\0\4\0\0\1\0"), http2_frame(2, 0, 9, bytes(5)), http2_frame(7, 0, 0, bytes(8)),
+    ] + [http2_frame(0, 0, 1, frame) for frame in FRAMES]
+    sent = 0
+    plain = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    # The server may end the connection at any of these.
+    with suppress(OSError), plain, tls.wrap_socket(plain, server_hostname="localhost") as connection:
+        connection.sendall(PREFACE)
+        # RFC 8441 § 3: not before the setting is known.
+        connection.recv(65536)
+        connection.sendall(http2_frame(4, 1, 0) + http2_frame(1, 4, 1, TUNNEL))
+        for _ in range(mutator.randrange(1, 12)):
+            part = mutator.choice(parts)
+            if mutator.random() < 0.4:
+                part, sent = mutator.change(part), sent + 1
+            cut = mutator.randrange(len(part) + 1)
+            connection.sendall(part[:cut])
+            connection.sendall(part[cut:])
+        connection.unwrap().shutdown(socket.SHUT_WR)
+        drain(connection)
+    return Result(sent, True)
+
+
+def test_frames_of_http2(fuzzed_server: Server) -> None:
+    """RFC 9113, RFC 7541, RFC 8441: frames of any form, and the end of any connection whose client has ended it."""
+    run(fuzzed_server, 150, lambda mutator: http2_client(fuzzed_server, mutator))
 
 
 def drain(connection: socket.socket) -> None:
