@@ -110,18 +110,31 @@ final class ServerCore: Sendable {
         drained?.succeed()
     }
 
-    /// False when there are as many sessions as there may be.
-    func sessionOpens() -> Bool {
-        let isWithin = self.state.withLockedValue { state in
+    /// Takes a place for a session, until `sessionClosed`.
+    /// - Throws: why there is none.
+    func openSession() throws(OpeningHandshake.Refusal) {
+        let refusal: OpeningHandshake.Refusal? = self.state.withLockedValue { state in
             // Before `run` only other servers' connections can ask, and wait for it.
-            guard state.phase != .draining, state.sessionCount < self.configuration.maxSessions else { return false }
+            guard state.phase != .draining else {
+                return OpeningHandshake.Refusal(
+                    status: .serviceUnavailable,
+                    reason: "the server is shutting down",
+                    fields: [.retryAfter: "10"]
+                )
+            }
+            guard state.sessionCount < self.configuration.maxSessions else {
+                return OpeningHandshake.Refusal(
+                    status: .tooManyRequests,
+                    reason: "the server has as many sessions as it takes; try again later",
+                    fields: [.retryAfter: "10"]
+                )
+            }
             state.sessionCount += 1
-            return true
+            return nil
         }
-        guard isWithin else { return false }
+        if let refusal { throw refusal }
         self.metrics.sessions.increment()
         self.metrics.sessionsAccepted.increment()
-        return true
     }
 
     func sessionClosed() {

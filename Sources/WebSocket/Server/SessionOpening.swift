@@ -127,13 +127,7 @@ extension ServerCore {
         case .refuse(let status, let reason, let fields):
             throw OpeningHandshake.Refusal(status: status, reason: reason, fields: fields)
         case .accept(_, let subprotocol, let fields):
-            guard self.sessionOpens() else {
-                throw OpeningHandshake.Refusal(
-                    status: .tooManyRequests,
-                    reason: "the server has as many sessions as it takes; try again later",
-                    fields: [.retryAfter: "10"]
-                )
-            }
+            try self.openSession()
             return (subprotocol, fields)
         }
     }
