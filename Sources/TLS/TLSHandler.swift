@@ -17,8 +17,8 @@ package struct ConnectionAbort: Sendable {
 /// *Closing.* `close(mode: .all)` sends what was written, then close_notify, and closes the channel when that has left,
 /// or after `closeTimeout`; it does not wait for the peer's close_notify, which RFC 8446 § 6.1 allows.
 /// `close(mode: .output)` sends close_notify and leaves the socket open: TLS' half closure without TCP's, which many
-/// peers take for the end. When the peer's close_notify arrives, `ChannelEvent.inputClosed` is fired and the channel is
-/// closed, with ours. `close(mode: .input)` is refused, as by any channel that cannot discard.
+/// peers take for the end. When the peer's close_notify arrives, what came before it is dealt with, then
+/// `ChannelEvent.inputClosed` is fired and the channel is closed, with ours. `close(mode: .input)` is refused, as by any channel that cannot discard.
 ///
 /// An outbound `ConnectionAbort` before `close(mode: .all)` makes it immediate.
 ///
@@ -56,6 +56,12 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var unsentPromises: [EventLoopPromise<Void>] = []
     /// A handler asked for a read, and nothing has been passed on since.
     private var owesRead = false
+    /// The peer's close_notify has come.
+    private var hasPeerFinished = false
+    /// Bytes have come, and `channelReadComplete` has not.
+    private var isReading = false
+    /// The channel is to be closed when it has.
+    private var closeAfterRead: EventLoopPromise<Void>?
 
     package init(server configuration: TLSServerConfiguration) throws {
         self.session = try TLSSession(configuration)
@@ -74,6 +80,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     package func handlerRemoved(context: ChannelHandlerContext) {
+        self.closeAfterRead.take()?.fail(ChannelError.ioOnClosedChannel)
         self.end(context, failing: ChannelError.ioOnClosedChannel)
     }
 
@@ -95,6 +102,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         case .idle, .closing, .closed:
             break
         }
+        self.closeAfterRead.take()?.succeed()
         self.end(context, failing: ChannelError.ioOnClosedChannel)
         context.fireChannelInactive()
     }
@@ -134,12 +142,25 @@ package final class TLSHandler: ChannelDuplexHandler {
         if let alert = self.session.takeOutput() { context.writeAndFlush(self.wrapOutboundOut(alert), promise: nil) }
         self.end(context, failing: error)
         context.fireErrorCaught(error)
-        context.close(promise: nil)
+        self.closeChannel(context, promise: nil)
+    }
+
+    /// Closes the channel, but not in the middle of a read: handlers must get to the end of what they were given
+    /// (`channelReadComplete`), as when it is the socket that ends. NIOHTTP2 keeps a connection in memory for ever that
+    /// ends before.
+    private func closeChannel(_ context: ChannelHandlerContext, promise: EventLoopPromise<Void>?) {
+        guard self.isReading else { return context.close(promise: promise) }
+        if let first = self.closeAfterRead {
+            first.futureResult.cascade(to: promise)
+        } else {
+            self.closeAfterRead = promise ?? context.eventLoop.makePromise()
+        }
     }
 
     // MARK: Reading
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.isReading = true
         self.session.receive(self.unwrapInboundIn(data))
         switch self.state {
         case .handshaking: self.continueHandshake(context)
@@ -151,10 +172,18 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     package func channelReadComplete(context: ChannelHandlerContext) {
         context.fireChannelReadComplete()
+        self.isReading = false
+        if let promise = self.closeAfterRead.take() { return context.close(promise: promise) }
         switch self.state {
-        case .handshaking: context.read()
-        // Records that held nothing for the handlers behind us have used up the read they asked for.
-        case .open, .outputClosed: if self.owesRead { context.read() }
+        case .handshaking:
+            context.read()
+        case .open where self.hasPeerFinished, .outputClosed where self.hasPeerFinished:
+            // Handlers that answer at the end of a read have done so.
+            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+            self.close(context, promise: nil)
+        case .open, .outputClosed:
+            // Records that held nothing for the handlers behind us have used up the read they asked for.
+            if self.owesRead { context.read() }
         case .idle, .closing, .closed: break
         }
     }
@@ -205,8 +234,7 @@ package final class TLSHandler: ChannelDuplexHandler {
         case (.failure(let error), _):
             self.fail(context, error)
         case (.success(.closed), .open), (.success(.closed), .outputClosed):
-            context.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
-            self.close(context, promise: nil)
+            self.hasPeerFinished = true
         }
     }
 
@@ -337,12 +365,12 @@ package final class TLSHandler: ChannelDuplexHandler {
             return
         case .idle, .handshaking, .closed:
             self.end(context, failing: ChannelError.ioOnClosedChannel)
-            context.close(promise: promise)
+            self.closeChannel(context, promise: promise)
             return
         }
         written.assumeIsolated().whenComplete { _ in
             guard case .closing = self.state else { return }
-            context.close(promise: nil)
+            self.closeChannel(context, promise: nil)
         }
     }
 

@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from aioquic.quic.connection import QuicConnectionError
 
+import raw_http2 as http2
+from http2_client import tls
 from mutations import Mutator
 from raw_http3 import (
     CLIENT_SETTINGS, DATA, GOAWAY, MAX_PUSH_ID, PRIORITY_UPDATE, HTTP3Peer, capsule, close_capsule, connect, frame, get,
@@ -271,20 +273,19 @@ def tcp_client(server: Server, is_secure: bool, mutator: Mutator) -> Result:
         parts = [UPGRADE if mutator.random() < 0.8 else mutator.change(UPGRADE)] + [mutator.choice(FRAMES) for _ in range(4)]
     first, *rest = parts
     data = first + b"".join(mutator.change(part) for part in rest)
-    tls = ssl.create_default_context()
-    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+    context = tls("http/1.1")
     plain = socket.create_connection(("127.0.0.1", server.port if is_secure else server.http_port), timeout=60)
     # The server may end the connection at any of these.
     with suppress(OSError), plain:
         if is_secure and mutator.random() < 0.3:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             with suppress(ssl.SSLWantReadError):
-                tls.wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+                context.wrap_bio(incoming, outgoing).do_handshake()
             plain.sendall(mutator.change(outgoing.read()))
             plain.shutdown(socket.SHUT_WR)
             drain(plain)
             return Result(1, True)
-        connection = tls.wrap_socket(plain) if is_secure else plain
+        connection = context.wrap_socket(plain) if is_secure else plain
         with connection:
             while data:
                 cut = mutator.randrange(1, len(data) + 1)
@@ -296,43 +297,24 @@ def tcp_client(server: Server, is_secure: bool, mutator: Mutator) -> Result:
     return Result(len(rest), True)
 
 
-def http2_frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-
-def literals(*fields: tuple[str, str]) -> bytes:
-    """Fields that are not to be indexed (RFC 7541 § 6.2.2); none is longer than 126 bytes."""
-    return b"".join(b"\0" + b"".join(bytes([len(text)]) + text.encode() for text in field) for field in fields)
-
-
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + http2_frame(4, 0, 0)
-TUNNEL = literals(
-    (":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "https"), (":authority", "localhost"),
-    (":path", "/echo"), ("sec-websocket-version", "13"),
-)
-
-
 def http2_client(server: Server, mutator: Mutator) -> Result:
     """Requests and a WebSocket (RFC 8441): frames that change, in their order or not, and in pieces."""
-    tls = ssl.create_default_context()
-    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
-    tls.set_alpn_protocols(["h2"])
-    request = literals((":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/healthz"))
     parts = [
-        http2_frame(1, 5, 3, request),
-        http2_frame(1, 1, 5, request[:20]) + http2_frame(9, 4, 5, request[20:]),
-        http2_frame(1, 4, 7, request) + http2_frame(0, 8, 7, b"\x04body" + bytes(4)) + http2_frame(0, 1, 7),
-        http2_frame(8, 0, 0, b"\0\0\1\0"), http2_frame(6, 0, 0, bytes(8)), http2_frame(3, 0, 3, b"\0\0\0\x08"),
-        http2_frame(4, 0, 0, b"\0\4\0\0\1\0"), http2_frame(2, 0, 9, bytes(5)), http2_frame(7, 0, 0, bytes(8)),
-    ] + [http2_frame(0, 0, 1, frame) for frame in FRAMES]
+        http2.frame(http2.HEADERS, 5, 3, http2.GET),
+        http2.frame(http2.HEADERS, 1, 5, http2.GET[:20]) + http2.frame(http2.CONTINUATION, 4, 5, http2.GET[20:]),
+        http2.frame(http2.HEADERS, 4, 7, http2.GET) + http2.frame(http2.DATA, 8, 7, b"\x04body" + bytes(4)),
+        http2.frame(http2.DATA, 1, 7), http2.frame(http2.WINDOW_UPDATE, 0, 0, b"\0\0\1\0"),
+        http2.frame(http2.PING, 0, 0, bytes(8)), http2.frame(http2.RST_STREAM, 0, 3, b"\0\0\0\x08"),
+        http2.frame(http2.SETTINGS, 0, 0, b"\0\4\0\0\1\0"), http2.frame(http2.PRIORITY, 0, 9, bytes(5)),
+        http2.frame(http2.GOAWAY, 0, 0, bytes(8)), *(http2.frame(http2.DATA, 0, 1, part) for part in FRAMES),
+    ]
     sent = 0
     plain = socket.create_connection(("127.0.0.1", server.port), timeout=60)
     # The server may end the connection at any of these.
-    with suppress(OSError), plain, tls.wrap_socket(plain, server_hostname="localhost") as connection:
-        connection.sendall(PREFACE)
-        # RFC 8441 § 3: not before the setting is known.
+    with suppress(OSError), plain, tls("h2").wrap_socket(plain) as connection:
+        connection.sendall(http2.PREFACE)
         connection.recv(65536)
-        connection.sendall(http2_frame(4, 1, 0) + http2_frame(1, 4, 1, TUNNEL))
+        connection.sendall(http2.SETTINGS_SEEN + http2.frame(http2.HEADERS, 4, 1, http2.CONNECT))
         for _ in range(mutator.randrange(1, 12)):
             part = mutator.choice(parts)
             if mutator.random() < 0.4:

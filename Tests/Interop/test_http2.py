@@ -11,7 +11,7 @@ from h2.errors import ErrorCodes
 
 from abuse import metrics
 from http2_client import TIMEOUT, Field, client, tls
-from raw_http3 import prefixed
+from raw_http2 import CONTINUATION, GET, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, literal
 from server import Server, resident
 from test_http3 import TRANSPORT_FIELDS, http1, lab_files
 
@@ -217,26 +217,10 @@ def test_a_websocket_may_have_empty_data_frames(server: Server) -> None:
 
 # MARK: What ends the connection
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-GET = b"\x82\x87\x84\x41\x09localhost"
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-
-HEADERS, RST_STREAM, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 1, 3, 4, 6, 8, 9
-
-
 def rapid_reset(count: int) -> bytes:
     cancel = int(ErrorCodes.CANCEL).to_bytes(4, "big")
     return b"".join(
         frame(HEADERS, 5, 2 * n + 1, GET) + frame(RST_STREAM, 0, 2 * n + 1, cancel) for n in range(count))
-
-
-def literal(name: str, value: str) -> bytes:
-    """A field that is not to be indexed (RFC 7541 § 6.2.2)."""
-    return b"\x00" + prefixed(len(name), 7, 0) + name.encode() + prefixed(len(value), 7, 0) + value.encode()
 
 
 CALM = ErrorCodes.ENHANCE_YOUR_CALM

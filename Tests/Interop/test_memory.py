@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import struct
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
 
+import raw_http2 as http2
+from abuse import await_metric
+from http2_client import TIMEOUT, tls
 from http3_client import Client, client
 from server import Server, resident
 
@@ -96,3 +101,51 @@ def test_many_streams_one_after_the_other(own_server: Server) -> None:
     growth = asyncio.run(body())
     print(f"{growth} kB for {STREAMS} streams")
     assert growth < SLACK
+
+
+REQUESTS = {
+    "GET over HTTP/2": ("h2", http2.PREFACE, http2.SETTINGS_SEEN + http2.frame(http2.HEADERS, 5, 1, http2.GET)),
+    "a WebSocket over HTTP/2": ("h2", http2.PREFACE, http2.SETTINGS_SEEN + http2.frame(http2.HEADERS, 4, 1, http2.CONNECT)),
+    "GET over HTTP/1.1": ("http/1.1", b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    "a WebSocket over HTTP/1.1": (
+        "http/1.1", b"", b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"),
+}
+# How a client's direction ends, behind its request and perhaps in the same read.
+ENDS = {
+    "close_notify": lambda connection, plain: connection.unwrap(),
+    "a record that is none": lambda connection, plain: os.write(plain, b"\x17\x03\x03\x00\x14" + bytes(20)),
+    "FIN": lambda connection, plain: connection.shutdown(socket.SHUT_WR),
+    "RST": lambda connection, plain: connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)),
+}
+LOT = 60
+# In kB: half of what a connection of HTTP/2 takes.
+LOST_PER_CONNECTION = 5
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("request_kind", REQUESTS)
+def test_connections_over_tcp_leave_nothing_behind(own_server: Server, request_kind: str, end: str) -> None:
+    """However they end. NIOHTTP2 keeps a connection for ever that is closed in the middle of a read."""
+    protocol, first, rest = REQUESTS[request_kind]
+
+    def connect() -> None:
+        plain = socket.create_connection(("127.0.0.1", own_server.port), timeout=TIMEOUT)
+        # The server may answer behind our close_notify, or end the connection at once.
+        with suppress(OSError), tls(protocol).wrap_socket(plain) as connection:
+            if first:
+                connection.sendall(first)
+                connection.recv(65536)
+            connection.sendall(rest)
+            ENDS[end](connection, connection.fileno())
+            while end == "FIN" and connection.recv(65536):
+                pass
+
+    levels = []
+    for _ in range(4):
+        for _ in range(LOT):
+            connect()
+        await_metric(own_server, "apus_tcp_connections", lambda count: count <= 1)
+        levels.append(resident(own_server))
+    print(f"{levels} kB")
+    assert levels[3] - levels[1] < 2 * LOT * LOST_PER_CONNECTION

@@ -117,6 +117,36 @@ struct TLSHandlerTests {
         #expect(pair.client.recorder.errors.isEmpty && pair.server.recorder.errors.isEmpty)
     }
 
+    @Test("What comes with close_notify in one read is dealt with, and answered, before the end")
+    func closeNotifyInTheSameRead() throws {
+        let pair = try TLSPair()
+        try pair.pump()
+        pair.client.write(ByteBuffer(string: "question"))
+        pair.client.channel.close(mode: .output, promise: nil)
+        pair.server.recorder.calls = []
+        pair.server.recorder.answer = ByteBuffer(string: "answer")
+        TLSPair.deliver(try pair.client.takeOutput(), to: pair.server)
+        #expect(pair.server.recorder.calls == [.read, .readComplete, .inputClosed, .inactive])
+        try pair.pump()
+        #expect(String(buffer: pair.client.recorder.received) == "answer")
+    }
+
+    @Test("A channel is not closed in the middle of a read, be it by a record that is none or by a handler")
+    func closeWithinRead() throws {
+        for closesInRead in [true, false] {
+            let pair = try TLSPair()
+            try pair.pump()
+            pair.server.recorder.calls = []
+            pair.server.recorder.closesInRead = closesInRead
+            pair.client.write(ByteBuffer(string: "question"))
+            var bytes = try pair.client.takeOutput()
+            if !closesInRead { bytes.writeBytes([0x17, 3, 3, 0, 20] + [UInt8](repeating: 0, count: 20)) }
+            TLSPair.deliver(bytes, to: pair.server)
+            let calls = pair.server.recorder.calls
+            #expect(calls == (closesInRead ? [.read, .readComplete, .inactive] : [.read, .error, .readComplete, .inactive]))
+        }
+    }
+
     @Test("A connection that ends without close_notify is truncated")
     func truncated() throws {
         let pair = try TLSPair()

@@ -14,19 +14,42 @@ final class Recorder: ChannelInboundHandler {
     var handshake: TLSHandshakeCompleted?
     var isInputClosed = false
     var errors: [any Error] = []
+    /// Calls in their order.
+    var calls: [Call] = []
+    /// Closes the channel from within a read.
+    var closesInRead = false
+    /// Written at the end of the next read, as by handlers that gather what they were asked.
+    var answer: ByteBuffer?
+
+    enum Call { case read, readComplete, inputClosed, error, inactive }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.calls.append(.readComplete)
+        if let answer = self.answer.take() { context.writeAndFlush(NIOAny(answer), promise: nil) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.calls.append(.inactive)
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.reads += 1
+        self.calls.append(.read)
+        if self.closesInRead { context.close(promise: nil) }
         self.received.writeImmutableBuffer(self.unwrapInboundIn(data))
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let handshake = event as? TLSHandshakeCompleted { self.handshake = handshake }
-        if case .inputClosed? = event as? ChannelEvent { self.isInputClosed = true }
+        if case .inputClosed? = event as? ChannelEvent {
+            self.isInputClosed = true
+            self.calls.append(.inputClosed)
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         self.errors.append(error)
+        self.calls.append(.error)
     }
 }
 

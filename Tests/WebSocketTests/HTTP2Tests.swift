@@ -142,6 +142,18 @@ struct HTTP2Tests {
         }
     }
 
+    @Test("A client that ends its direction with its request gets the response (RFC 8446 § 6.1)")
+    func requestWithCloseNotify() async throws {
+        try await TestServer.run(.tls, configure: { $0.resources = { _ in .text(.ok, "ok") } }) { server in
+            let raw = try await Self.connect(server)
+            _ = try await Self.next(4, raw)
+            raw.send(Self.frame(4, 1, 0) + Self.frame(1, 5, 1, Self.get))
+            try await raw.channel.close(mode: .output).get()
+            #expect(try await Self.next(1, raw).payload.first == 0x88)  // :status 200
+            #expect(try await Self.next(0, raw).payload == Array("ok".utf8))
+        }
+    }
+
     @Test("A response that is not taken is given up, and its stream reset")
     func slowReader() async throws {
         try await TestServer.run(
