@@ -17,6 +17,8 @@ package enum Limit: CaseIterable, Sendable {
     case settings
     /// Requests for sessions before they can begin, and what follows them.
     case heldRequests
+    /// Responses that the peer asked for and does not read.
+    case unreadResponses
     /// What the QUIC library holds: data with holes, state of streams and of connection IDs.
     case libraryMemory
 
@@ -32,6 +34,7 @@ package enum Limit: CaseIterable, Sendable {
         case .fieldSections: "field_sections"
         case .settings: "settings"
         case .heldRequests: "held_requests"
+        case .unreadResponses: "unread_responses"
         case .libraryMemory: "library_memory"
         }
     }
@@ -48,6 +51,7 @@ package enum Limit: CaseIterable, Sendable {
         case .fieldSections: "too much of header sections that do not end"
         case .settings: "too large a SETTINGS frame"
         case .heldRequests: "too much of sessions before SETTINGS or the end of the handshake"
+        case .unreadResponses: "responses that are not read"
         case .libraryMemory: "too much data with holes, or too many connection IDs"
         }
     }

@@ -172,6 +172,7 @@ extension Connection {
         self.heldByteCount -= count
         self.unacknowledgedByteCount -= count
         self.newlyAcknowledgedByteCount += count
+        self.acknowledgedByteCount += count
         self.events.append(.acknowledged(id))
         if case .queued = stream.fin { self.enqueue(stream) }
         // The reset itself would call the library from its own callback; the next turn does it.

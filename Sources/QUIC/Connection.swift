@@ -32,6 +32,8 @@ package final class Connection {
     var unacknowledgedByteCount = 0
     /// How many of them the packet that is being read acknowledges.
     var newlyAcknowledgedByteCount = 0
+    /// Bytes of streams that the peer has acknowledged so far.
+    package internal(set) var acknowledgedByteCount = 0
     var blackHoleWatch = BlackHoleWatch()
     /// Streams with something to send, in the order in which they take their turn.
     var sendQueue = StreamQueue()

@@ -171,7 +171,7 @@ def index() -> str:
             names = list(proven[number])
             if number in whole | part:
                 names.append("[NOT-APPLICABLE.md](NOT-APPLICABLE.md)")
-            text.append(f"| {number} | {title} | {'<br>'.join(names)} |")
+            text.append(f"| {number} | {title.replace('|', ' ')} | {'<br>'.join(names)} |")
     return "\n".join(text) + "\n"
 
 

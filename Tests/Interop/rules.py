@@ -95,11 +95,6 @@ def librarys(reason: str) -> pytest.MarkDecorator:
     return _broken(f"the library's: {reason}; see NOT-APPLICABLE.md")
 
 
-def ours(cause: str) -> pytest.MarkDecorator:
-    """Marks a rule that our server breaks, until it is mended."""
-    return _broken(cause)
-
-
 def _broken(reason: str) -> pytest.MarkDecorator:
     # Only what `expect` says: any other failure is a failure of the test.
     return pytest.mark.xfail(raises=pytest.fail.Exception, strict=True, reason=reason)

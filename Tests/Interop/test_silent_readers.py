@@ -7,9 +7,10 @@ import ssl
 
 import pytest
 
-from abuse import Bystander, await_metric, flood
+from abuse import Bystander, await_metric, exceeded, flood
 from raw_http3 import HTTP3Peer, get, headers, http_datagram, wt_header
 from raw_quic import varint
+from rules import http3_error
 from server import Server, resident
 
 INITIAL_MAX_DATA, INITIAL_MAX_STREAM_DATA_BIDI_LOCAL = 0x04, 0x05
@@ -55,6 +56,21 @@ def test_answers_that_are_not_read(own_server: Server) -> None:
         outcome = flood(own_server, peer, step, steps=10)
     assert outcome.closed is None
     assert outcome.growth < ANSWERS
+
+
+def test_a_client_that_reads_no_answer_at_all(own_server: Server) -> None:
+    """RFC 9114 § 10.5: half a minute without 32 KiB of what was asked for, however many PINGs come"""
+    with Deaf(own_server) as peer:
+        for _ in range(10):
+            peer.quic.send_stream_data(peer.new_stream(), headers(get("/test/body")), True)
+
+        def step() -> None:
+            peer.until(lambda: peer.closed is not None, timeout=1)
+
+        outcome = flood(own_server, peer, step, steps=80)
+    assert outcome.closed == http3_error("H3_EXCESSIVE_LOAD")
+    assert outcome.steps >= 25
+    assert await_metric(own_server, exceeded("unread_responses"), bool) == 1
 
 
 def test_an_answer_behind_many_that_are_not_read(own_server: Server) -> None:

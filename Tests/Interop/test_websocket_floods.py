@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 
+from pathlib import Path
+
 import pytest
 
 from abuse import await_metric
@@ -54,6 +56,30 @@ def test_a_flood_ends_the_session_and_no_other(own_server: Server, mapping: str,
     print(f"{growth} kB")
     assert growth < BOUND
     assert await_metric(own_server, SERIES, bool) == 1
+
+
+def test_fragments_that_decompress_to_nothing(apus: Path, tmp_path: Path) -> None:
+    """RFC 7692 § 7.2.1: an empty block of DEFLATE is five bytes, and brings none."""
+    running = Server.start(tmp_path, "--compression")
+
+    async def main() -> None:
+        fields = {"Sec-WebSocket-Extensions": "permessage-deflate"}
+        async with websocket(running, "HTTP/1.1", "/echo", fields) as tunnel:
+            await tunnel.send(frame(TEXT, b"", final=False, rsv1=True))
+            closed = asyncio.create_task(close_of(tunnel))
+            for _ in range(100):
+                if closed.done():
+                    break
+                await tunnel.send(frame(CONTINUATION, b"\x00\x00\x00\xff\xff", final=False) * 1000)
+                await asyncio.sleep(0)
+            code, _ = await closed
+            expect("RFC 6455 § 7.4.1", "100,000 empty blocks", 1008, code)
+
+    try:
+        asyncio.run(main())
+        assert await_metric(running, SERIES, bool) == 1
+    finally:
+        running.stop()
 
 
 async def close_of(tunnel) -> tuple[int, str]:

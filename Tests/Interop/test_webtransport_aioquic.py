@@ -86,6 +86,7 @@ def test_response_to_connect_has_a_status_and_what_was_negotiated(
 def test_sessions_that_cannot_be_are_refused_with_a_status(
     server: Server, path: str, name: str, fields: tuple, status: int,
 ) -> None:
+    """draft-ietf-webtrans-http3 § 3.2, RFC 9220 § 3 [4, 6]"""
     async def body(protocol: Client) -> None:
         session = await protocol.session(path, name, *fields)
         assert protocol.answers[session].status == status

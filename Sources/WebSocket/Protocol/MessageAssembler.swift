@@ -42,6 +42,9 @@ struct MessageAssembler {
     /// Whether the message in progress is compressed.
     private var isCompressed = false
 
+    /// What has come of the message in progress, decompressed.
+    var byteCount: Int { self.buffer.readableBytes }
+
     init(role: WebSocketRole, maximumSize: Int, inflater: MessageInflater? = nil) {
         self.role = role
         self.maximumSize = maximumSize

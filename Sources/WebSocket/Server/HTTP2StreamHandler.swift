@@ -26,7 +26,10 @@ final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
     init(core: ServerCore) { self.core = core }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.timer = DeadlineTimer(context.eventLoop) { context.close(promise: nil) }
+        self.timer = DeadlineTimer(context.eventLoop) {
+            self.core.metrics.timedOut()
+            context.close(promise: nil)
+        }
         self.timer?.set(self.core.configuration.keepAliveTimeout)
     }
 

@@ -154,9 +154,11 @@ final class WebSocketConnection: TunnelUser {
     }
 
     private func receive(_ frame: WebSocketFrame) throws(WebSocketViolation) {
+        let before = self.assembler.byteCount
         switch try self.assembler.receive(frame) {
         case .none:
-            if frame.length == 0 { try self.idleFrames.spend(at: self.eventLoop.now) }
+            // A compressed fragment may have bytes, and bring none.
+            if self.assembler.byteCount == before { try self.idleFrames.spend(at: self.eventLoop.now) }
         case .message(let message):
             self.deliver(message)
         case .ping(let payload):

@@ -12,15 +12,16 @@ extension PeerConnection {
     /// A packet for this connection was read.
     func packetArrived(at now: NIODeadline) {
         self.hasReceived = true
-        guard self.quic.isServer, self.quic.isOpen else { return }
+        guard self.quic.isOpen else { return }
         do throws(HTTP3Error) {
+            guard self.quic.libraryByteCount <= Self.maxLibraryMemory else { throw HTTP3Error(.libraryMemory) }
+            guard self.quic.isServer else { return }
             let (progress, idlePackets) = (self.quic.progress, self.quic.idlePacketCount)
             if progress != self.seenProgress { self.abuse.earn(progress: progress - self.seenProgress) }
             if idlePackets != self.seenIdlePackets {
                 try self.abuse.spend(.idlePackets, idlePackets - self.seenIdlePackets, at: now)
             }
             (self.seenProgress, self.seenIdlePackets) = (progress, idlePackets)
-            guard self.quic.libraryByteCount <= Self.maxLibraryMemory else { throw HTTP3Error(.libraryMemory) }
         } catch {
             self.fail(error)
         }

@@ -48,6 +48,7 @@ extension PeerConnection {
             let error = WebTransportError.notSupported("the server's response has more header fields than fit")
             switch self.role {
             case .server:
+                self.refuseSession(streamID)
                 try self.respond(HTTPResponse(status: .requestHeaderFieldsTooLarge), on: streamID)
             case .client(let requests):
                 self.abortRequest(streamID, code: .excessiveLoad)

@@ -66,6 +66,9 @@ final class PeerConnection {
     var reapDeadline: NIODeadline?
     /// A server's.
     var requestDeadlines = RequestDeadlines()
+    /// When the client had last read enough of its responses, and what it had acknowledged by then.
+    private var responseProgress: (time: NIODeadline, byteCount: Int)?
+    private static let leastProgress = 32 << 10
     var hasCarriedSession = false
     private(set) var isDraining = false
     /// Whether a stream or datagram of a session has arrived.
@@ -149,16 +152,28 @@ final class PeerConnection {
         if self.probes.timedOut(at: now, bytesInFlight: self.quic.pathStatistics.bytesInFlight) { self.probeSessions() }
         for id in self.requestDeadlines.takeOverdue(at: now) { self.requestTimedOut(id) }
         guard let reap = self.reapDeadline, reap <= now else { return }
-        if self.http3?.isSendingMessages == true {
-            self.reapDeadline = now + Self.lingerTime
-        } else {
-            self.close()
+        guard self.http3?.isSendingMessages == true else { return self.close() }
+        // A tunnel may be silent for as long as those who use it let it.
+        guard !self.tunnels.isEmpty || self.isReadingResponses(at: now) else {
+            return self.fail(HTTP3Error(.unreadResponses))
         }
+        self.reapDeadline = now + Self.lingerTime
+    }
+
+    /// Whether the client takes what it has asked for: 32 KiB in half a minute, which any link carries.
+    private func isReadingResponses(at now: NIODeadline) -> Bool {
+        let count = self.quic.acknowledgedByteCount
+        guard let last = self.responseProgress, count - last.byteCount < Self.leastProgress else {
+            self.responseProgress = (now, count)
+            return true
+        }
+        return now - last.time < Self.sessionlessTime
     }
 
     /// A connection that has nothing to carry is closed after a while.
     func updateReaping() {
         guard case .server = self.role else { return }
+        if self.http3?.isSendingMessages != true { self.responseProgress = nil }
         // A connection that never asks for anything also ends, and what it sent early for a session with it.
         let time = self.hasCarriedSession ? Self.lingerTime : Self.sessionlessTime
         self.reapDeadline = self.sessions.isEmpty ? .now() + time : nil
