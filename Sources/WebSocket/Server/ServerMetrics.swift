@@ -8,7 +8,7 @@ struct ServerMetrics: Sendable {
     static let descriptions: [String: String] = [
         Name.connections: "TCP connections that are open.",
         Name.connectionsRefused: "TCP connections that were closed at once, as there were as many as there may be.",
-        Name.timeouts: "TCP connections and HTTP/2 streams that were given up: a handshake or request without end, or silence.",
+        Name.timeouts: "TCP connections and HTTP/2 streams that were given up: a request without end, or silence.",
         Name.excesses: "Connections of HTTP/2 that were ended as their peer did too much of something, by what.",
         Name.sessions: "WebSocket sessions that are open.",
         Name.sessionsAccepted: "WebSocket sessions that began.",

@@ -117,6 +117,7 @@ final class WebSocketConnection: TunnelUser {
         self.closeSignal.signal(self.closing.connectionLost())
         let onClose = self.onClose
         self.onClose = {}
+        self.onExcess = {}
         onClose()
     }
 
