@@ -63,9 +63,11 @@ struct TestServer: Sendable {
         credentials: ClientCredentials? = nil,
         _ body: @Sendable (WebTransportSession) async throws -> Result
     ) async throws -> Result {
-        try await WebTransportClient.withSession(
+        var configuration = WebTransportClient.Configuration(credentials: credentials ?? self.credentials)
+        configuration.connectTimeout = Self.patience
+        return try await WebTransportClient.withSession(
             to: "https://127.0.0.1:\(self.server.port)\(path)",
-            configuration: .init(credentials: credentials ?? self.credentials),
+            configuration: configuration,
             fields: fields,
             subprotocols: subprotocols,
             eventLoopGroup: Self.group,
@@ -73,6 +75,9 @@ struct TestServer: Sendable {
             body
         )
     }
+
+    /// A net for a machine that is busy with all the other tests.
+    private static let patience = TimeAmount.seconds(60)
 
     /// The ways to a WebSocket.
     enum Way: CaseIterable {
@@ -86,10 +91,12 @@ struct TestServer: Sendable {
         fields: HTTPFields = [:],
         _ body: @concurrent @Sendable (WebSocketSession) async throws -> Result
     ) async throws -> Result {
-        try await WebSocketClient.connect(
+        var configuration = WebSocketClientConfiguration(credentials: self.credentials, fields: fields)
+        configuration.connectTimeout = Self.patience
+        return try await WebSocketClient.connect(
             to: way == .tls
                 ? "wss://127.0.0.1:\(self.server.port)\(path)" : "ws://127.0.0.1:\(self.server.httpPort)\(path)",
-            configuration: WebSocketClientConfiguration(credentials: self.credentials, fields: fields),
+            configuration: configuration,
             eventLoopGroup: Self.group,
             body
         )

@@ -21,9 +21,11 @@ struct PathTests {
             eventLoopGroup: group,
             logger: Logger(label: "test")
         )
-        let client = WebTransportClient.Configuration(
+        var client = WebTransportClient.Configuration(
             credentials: try ClientCredentials(verification: .fingerprints([identity.fingerprint]))
         )
+        // A net for a machine that is busy with all the other tests.
+        client.connectTimeout = .seconds(60)
         // A stray flow of two sockets hits the right loop by chance; eight in a row do not.
         let relay = try await Relay.open(to: server.localAddress, ports: 8, on: Loopback.group.next())
         let running = Task { await server.run(handler: Loopback.echo) }

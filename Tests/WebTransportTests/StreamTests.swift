@@ -1,4 +1,5 @@
 import NIOCore
+import NIOPosix
 import Testing
 import WebTransport
 
@@ -46,7 +47,9 @@ struct StreamTests {
     @Test("64 MiB go one way, the stream is closed in that direction, and 64 MiB come back [19]")
     func largeHalves() async throws {
         let blocks = 1024
-        try await Loopback.withServer { session in
+        // Of its own: others share the loops of all tests.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        try await Loopback.withServer(on: group) { session in
             for await stream in session.incomingBidirectionalStreams {
                 #expect(try await Self.read(from: stream.inbound) == blocks << 16)
                 try await Self.write(blocks, to: stream.outbound)
@@ -58,6 +61,7 @@ struct StreamTests {
                 #expect(try await Self.read(from: stream.inbound) == blocks << 16)
             }
         }
+        try await group.shutdownGracefully()
     }
 
     @Test("Bytes of a unidirectional stream come back on one that the server opens")
