@@ -104,6 +104,11 @@ package final class TLSHandler: ChannelDuplexHandler {
         }
         self.closeAfterRead.take()?.succeed()
         self.end(context, failing: ChannelError.ioOnClosedChannel)
+        // A reset behind other bytes ends NIO's read without this.
+        if self.isReading {
+            self.isReading = false
+            context.fireChannelReadComplete()
+        }
         context.fireChannelInactive()
     }
 

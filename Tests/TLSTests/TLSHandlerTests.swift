@@ -147,6 +147,18 @@ struct TLSHandlerTests {
         }
     }
 
+    @Test("A read that the end of the channel cuts short is completed first")
+    func inactiveWithinRead() throws {
+        let pair = try TLSPair()
+        try pair.pump()
+        pair.client.write(ByteBuffer(string: "question"))
+        pair.server.recorder.calls = []
+        // As NIO does when a reset comes behind the bytes.
+        pair.server.channel.pipeline.fireChannelRead(try pair.client.takeOutput())
+        pair.server.channel.pipeline.fireChannelInactive()
+        #expect(pair.server.recorder.calls == [.read, .error, .readComplete, .inactive])
+    }
+
     @Test("A connection that ends without close_notify is truncated")
     func truncated() throws {
         let pair = try TLSPair()
