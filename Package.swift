@@ -186,7 +186,7 @@ let package = Package(
             [
                 "WebTransport", "WebTransportCore", "QUIC", "HTTP3", "Credentials", "HTTPSemantics", "LoopConcurrency",
                 nioCore, nioPosix,
-                httpTypes, logging,
+                httpTypes, logging, metrics,
                 .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
             ]
         ),

@@ -25,8 +25,36 @@ struct MetricsPublisher {
         }
     }
 
+    /// Not a closure: one that is taken out of a collection and put back is wrapped again each time.
+    private enum Instrument {
+        case counter(Counter)
+        case meter(Meter)
+
+        init(_ series: Series, _ factory: any MetricsFactory) {
+            let (label, dimensions) = (series.metric.name, series.dimensions)
+            self =
+                switch series.metric.kind {
+                case .counter: .counter(Counter(label: label, dimensions: dimensions, factory: factory))
+                case .gauge: .meter(Meter(label: label, dimensions: dimensions, factory: factory))
+                }
+        }
+
+        func change(by difference: Int) {
+            switch self {
+            // A counter only rises.
+            case .counter(let counter): if difference > 0 { counter.increment(by: difference) }
+            case .meter(let meter):
+                if difference > 0 {
+                    meter.increment(by: Double(difference))
+                } else if difference < 0 {
+                    meter.decrement(by: Double(-difference))
+                }
+            }
+        }
+    }
+
     private let factory: any MetricsFactory
-    private var published: [Series: (value: Int, change: (Int) -> Void)] = [:]
+    private var published: [Series: (value: Int, instrument: Instrument)] = [:]
 
     init(factory: any MetricsFactory) {
         self.factory = factory
@@ -34,32 +62,9 @@ struct MetricsPublisher {
 
     mutating func publish(_ samples: [Sample]) {
         for sample in samples {
-            var series = self.published[sample.series] ?? (0, self.makeInstrument(sample.series))
-            let difference = sample.value - series.value
-            if difference != 0 { series.change(difference) }
-            series.value = sample.value
-            self.published[sample.series] = series
-        }
-    }
-
-    /// What changes the series by a difference.
-    private func makeInstrument(_ series: Series) -> (Int) -> Void {
-        switch series.metric.kind {
-        case .counter:
-            let counter = Counter(label: series.metric.name, dimensions: series.dimensions, factory: self.factory)
-            return { difference in
-                // A counter only rises.
-                if difference > 0 { counter.increment(by: difference) }
-            }
-        case .gauge:
-            let meter = Meter(label: series.metric.name, dimensions: series.dimensions, factory: self.factory)
-            return { difference in
-                if difference > 0 {
-                    meter.increment(by: Double(difference))
-                } else {
-                    meter.decrement(by: Double(-difference))
-                }
-            }
+            let (value, instrument) = self.published[sample.series] ?? (0, Instrument(sample.series, self.factory))
+            instrument.change(by: sample.value - value)
+            self.published[sample.series] = (sample.value, instrument)
         }
     }
 }
