@@ -8,8 +8,9 @@ public import ServiceLifecycle
 import WebSocket
 public import WebTransport
 
-/// The whole server: WebTransport and HTTP/3 over QUIC, HTTP/2 and HTTP/1.1 over TLS on the same port, HTTP/1.1 plain on a
-/// second port of the loopback interface, and WebSocket over all of them; the demonstration endpoints and the lab page.
+/// The whole server: WebTransport and HTTP/3 over QUIC, HTTP/2 and HTTP/1.1 over TLS on the same port, HTTP/1.1 plain
+/// on a second port of the loopback interface, and WebSocket over all of them; the demonstration endpoints and the lab
+/// page.
 public struct ApusServer: Service {
     /// Where and how to listen.
     public struct Configuration: Sendable {
@@ -32,8 +33,8 @@ public struct ApusServer: Service {
         public var compressesWebSockets = false
         /// How QUIC connections behave.
         public var transport = TransportOptions()
-        /// Receives the metrics of both transports, and shows them at `/metrics` of the plain port; nil has neither, unless
-        /// `MetricsSystem` was given another receiver.
+        /// Receives the metrics of both transports, and shows them at `/metrics` of the plain port; nil has neither,
+        /// unless `MetricsSystem` was given another receiver.
         public var metrics: PrometheusRegistry?
         /// Adds `/test/…`.
         public var testEndpoints = false
@@ -191,8 +192,8 @@ public struct ApusServer: Service {
 
     /// Where the lab page is, the best place first.
     ///
-    /// A page opens sessions at its own host. Over TCP browsers try all addresses of `localhost`, over QUIC only the first;
-    /// so the host is one at which this server listens on UDP.
+    /// A page opens sessions at its own host. Over TCP browsers try all addresses of `localhost`, over QUIC only the
+    /// first; so the host is one at which this server listens on UDP.
     public var urls: [String] {
         let plain = { (host: String) in "http://\(host):\(self.httpPort)/" }
         let secure = { (host: String) in "https://\(host):\(self.port)/" }

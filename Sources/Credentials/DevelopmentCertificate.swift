@@ -76,8 +76,8 @@ public struct DevelopmentCertificate: Sendable {
         )
     }
 
-    /// The hosts of the certificate that `write(to:)` has left in a directory, even when it has expired; nil when there is
-    /// none, or none that can be read.
+    /// The hosts of the certificate that `write(to:)` has left in a directory, even when it has expired; nil when there
+    /// is none, or none that can be read.
     public static func hosts(in directory: String) -> [String]? {
         do {
             let pem = try PEMFile.read("\(directory)/\(Self.certificateFileName)", holding: "certificate")

@@ -6,9 +6,9 @@ final class PrivateKey {
 
     /// A new ECDSA key on P-256 that every other tool reads.
     ///
-    /// GnuTLS 3.7 writes the scalar as a signed integer, with a zero octet in front when its highest bit is set and without
-    /// those in front that it has; RFC 5915 § 3 wants exactly 32. Every second key is written so, and strict readers refuse the
-    /// others: one is made until it fits.
+    /// GnuTLS 3.7 writes the scalar as a signed integer, with a zero octet in front when its highest bit is set and
+    /// without those in front that it has; RFC 5915 § 3 wants exactly 32. Every second key is written so, and strict
+    /// readers refuse the others: one is made until it fits.
     static func make() throws(CredentialsError) -> PrivateKey {
         while true {
             let key = try PrivateKey()
@@ -33,8 +33,8 @@ final class PrivateKey {
 
     deinit { gnutls_x509_privkey_deinit(self.handle) }
 
-    /// Whether GnuTLS writes the scalar as RFC 5915 § 3 wants it: behind the version, which is the INTEGER 1, as an OCTET
-    /// STRING of 32.
+    /// Whether GnuTLS writes the scalar as RFC 5915 § 3 wants it: behind the version, which is the INTEGER 1, as an
+    /// OCTET STRING of 32.
     private var isStrictlyEncoded: Bool {
         get throws(CredentialsError) {
             let version: [UInt8] = [0x02, 0x01, 0x01]

@@ -4,9 +4,9 @@ import Synchronization
 /// What a client remembers of the servers it has spoken to, so that its next connection to one of them is shorter:
 /// session tickets (RFC 8446 § 2.2), and the tokens that spare it the proof of its address (RFC 9000 § 8.1.3).
 ///
-/// Whoever makes connections holds one and hands it to their configuration; it may be shared among threads. What is in it
-/// is as secret as the sessions were, and stays in memory. A ticket is used once (RFC 8446 § C.4), and only by a client
-/// that verifies the server as the one did that got it.
+/// Whoever makes connections holds one and hands it to their configuration; it may be shared among threads. What is in
+/// it is as secret as the sessions were, and stays in memory. A ticket is used once (RFC 8446 § C.4), and only by a
+/// client that verifies the server as the one did that got it.
 public final class ResumptionStore: Sendable {
     /// Whom something is remembered of, and how it was verified.
     package struct Server: Hashable, Sendable {
@@ -44,8 +44,8 @@ public final class ResumptionStore: Sendable {
     private let capacity: Int
     private let state = Mutex(State())
 
-    /// - Parameter capacity: servers that are remembered; beyond it the one is forgotten that was heard of longest ago. Each
-    ///   takes 2 to 4 kB, most of it the server's certificates.
+    /// - Parameter capacity: servers that are remembered; beyond it the one is forgotten that was heard of longest ago.
+    ///   Each takes 2 to 4 kB, most of it the server's certificates.
     public init(capacity: Int = 64) { self.capacity = max(1, capacity) }
 
     /// Servers that are remembered.

@@ -13,8 +13,8 @@ public final class ServerIdentity: Sendable {
     /// The SHA-256 of the leaf certificate.
     public let fingerprint: CertificateFingerprint
 
-    /// Whether browsers take the leaf certificate for its fingerprint alone, whoever has signed it: its key is not one for
-    /// RSA, and it is valid for at most 14 days (W3C WebTransport, "custom certificate requirements").
+    /// Whether browsers take the leaf certificate for its fingerprint alone, whoever has signed it: its key is not one
+    /// for RSA, and it is valid for at most 14 days (W3C WebTransport, "custom certificate requirements").
     public let isTrustedByFingerprint: Bool
 
     /// When the leaf certificate's validity begins, in seconds since the epoch.
@@ -94,7 +94,8 @@ public final class ServerIdentity: Sendable {
         self.credentials.configure(session)
     }
 
-    /// A secret that only the owner of the private key can compute, the same after every restart (HKDF-SHA256, RFC 5869).
+    /// A secret that only the owner of the private key can compute, the same after every restart (HKDF-SHA256,
+    /// RFC 5869).
     ///
     /// - Parameter label: what it is for. Secrets of different labels tell nothing of each other, nor of the key.
     /// - Returns: 32 bytes.

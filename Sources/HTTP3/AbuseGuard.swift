@@ -1,17 +1,18 @@
 import HTTPSemantics
 package import NIOCore
 
-/// What one peer may do that costs this end work and leads to nothing. Each kind has a purse that is refilled with time:
-/// honest peers do all of it now and then.
+/// What one peer may do that costs this end work and leads to nothing. Each kind has a purse that is refilled with
+/// time: honest peers do all of it now and then.
 package struct AbuseGuard: Sendable {
-    /// A lost packet makes every packet behind it idle until what is missing has come: as many as the largest window has
-    /// (24 MB). Progress fills the purse as well, hence a transfer pays back what it owes for its losses.
+    /// A lost packet makes every packet behind it idle until what is missing has come: as many as the largest window
+    /// has (24 MB). Progress fills the purse as well, hence a transfer pays back what it owes for its losses.
     private var idlePackets = TokenBucket(capacity: 20_000, perSecond: 200)
     /// Twice what a peer may have open, at once: a page that is left cancels all of its fetches. And in the long run
     /// every frame of several videos that are late.
     private var abandonedStreams = TokenBucket(capacity: 2048, perSecond: 100)
-    /// All streams that a peer may have open, once for a session that has just ended, and once for one that has not begun.
-    /// Of types that nobody knows, an honest peer opens a few to see that they are put up with (RFC 9114 § 6.2.3).
+    /// All streams that a peer may have open, once for a session that has just ended, and once for one that has not
+    /// begun. Of types that nobody knows, an honest peer opens a few to see that they are put up with
+    /// (RFC 9114 § 6.2.3).
     private var strayStreams = TokenBucket(capacity: 4096, perSecond: 100)
     /// A PRIORITY_UPDATE for each of a thousand requests, changed twice; reserved types in between.
     private var emptyFrames = TokenBucket(capacity: 4096, perSecond: 500)

@@ -3,7 +3,8 @@ import NIOCore
 /// Watches the frames of one stream for WT_STREAM, which looks like a frame but has no length, and may only begin a
 /// stream (draft-ietf-webtrans-http3 § 4.3). nghttp3 takes it for a frame of unknown type and skips what follows.
 ///
-/// It counts frames that lead to nothing, of which nghttp3 says nothing; and it knows where nghttp3 must not stop reading: see `isBehindElementID`.
+/// It counts frames that lead to nothing, of which nghttp3 says nothing; and it knows where nghttp3 must not stop
+/// reading: see `isBehindElementID`.
 struct FrameWatch: ~Copyable {
     private enum State: ~Copyable {
         /// Within the type of a unidirectional stream.

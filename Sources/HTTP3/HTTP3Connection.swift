@@ -26,16 +26,19 @@ package final class HTTP3Connection {
     private var watches: [Int64: WatchBox] = [:]
     private var emptyFrameCount = 0
 
-    /// Header sections that have begun and not ended. A field that refers to the peer's dynamic table is two bytes on the
-    /// wire and up to 4 KiB here (RFC 9204 § 7.3.2): without a limit, a thousand requests that go no further cost 64 MB.
+    /// Header sections that have begun and not ended. A field that refers to the peer's dynamic table is two bytes on
+    /// the wire and up to 4 KiB here (RFC 9204 § 7.3.2): without a limit, a thousand requests that go no further cost
+    /// 64 MB.
     private static let maxSectionBytes = 4 << 20
 
-    /// Streams whose output the transport does not want now. `nghttp3_conn_resume_stream` would forget that it was blocked.
+    /// Streams whose output the transport does not want now. `nghttp3_conn_resume_stream` would forget that it was
+    /// blocked.
     private var blocked: Set<Int64> = []
 
     let isServer: Bool
 
-    /// Parts of output that become one piece. A stream's output beyond the transport's watermark waits in `OutgoingBody`.
+    /// Parts of output that become one piece. A stream's output beyond the transport's watermark waits in
+    /// `OutgoingBody`.
     private static let maxVectors = 16
     /// Bytes of a body that the library is lent at a time, which become a DATA frame. Buffers have a power of two: this
     /// leaves room for the frame's header and for most responses' fields.
@@ -74,8 +77,8 @@ package final class HTTP3Connection {
 
     /// The client may have opened that many bidirectional streams in all, WebTransport's among them.
     ///
-    /// A PRIORITY_UPDATE for a stream beyond is H3_ID_ERROR (RFC 9218 § 7.2); one for a stream that is to come costs the
-    /// library memory until that stream has closed.
+    /// A PRIORITY_UPDATE for a stream beyond is H3_ID_ERROR (RFC 9218 § 7.2); one for a stream that is to come costs
+    /// the library memory until that stream has closed.
     package func allowRequests(_ count: UInt64) {
         nghttp3_conn_set_max_client_streams_bidi(self.handle, count)
     }
@@ -210,7 +213,8 @@ package final class HTTP3Connection {
     package var isSendingMessages: Bool { !self.bodies.isEmpty }
 
     /// The next bytes to send, or nil when there are none. The receiver keeps them until they are acknowledged.
-    /// - Parameter inSmallPieces: whether the receiver has so much that it wants little of each stream: less than 8 KiB of a body.
+    /// - Parameter inSmallPieces: whether the receiver has so much that it wants little of each stream: less than 8 KiB
+    ///   of a body.
     package func nextOutput(
         inSmallPieces: Bool = false
     ) throws(HTTP3Error) -> (streamID: Int64, bytes: ByteBuffer, isFinal: Bool)? {

@@ -23,9 +23,8 @@ package struct PeerSettingsReader: ~Copyable {
 
     /// Takes the next bytes of the control stream, behind its type.
     /// - Returns: the settings, once, when the frame is complete.
-    /// - Throws: what makes the frame unreadable here, and what nghttp3 0.8 lets pass: a setting that stands in it twice,
-    ///   or has a value that it cannot have.
-    ///   That it comes first is for nghttp3 to enforce.
+    /// - Throws: what makes the frame unreadable here, and what nghttp3 0.8 lets pass: a setting that stands in it
+    ///   twice, or has a value that it cannot have. That it comes first is for nghttp3 to enforce.
     package mutating func process(_ bytes: ByteBuffer) throws(HTTP3Error) -> [Setting]? {
         switch consume self.state {
         case .done:

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// The settings that a server had when it issued a ticket. They hold for requests that are sent before its new ones arrive
-/// (RFC 9114 § 7.2.4.2).
+/// The settings that a server had when it issued a ticket. They hold for requests that are sent before its new ones
+/// arrive (RFC 9114 § 7.2.4.2).
 package struct RememberedSettings: Hashable, Sendable {
     private let settings: [Setting]
 
@@ -21,8 +21,9 @@ package struct RememberedSettings: Hashable, Sendable {
         return Array(bytes.readableBytesView)
     }
 
-    /// Those that this implementation understands, each with the value that it has when it is not sent: the fewer limits
-    /// and the more abilities, the larger the value. WebTransport's are not among them, since no session is asked for early.
+    /// Those that this implementation understands, each with the value that it has when it is not sent: the fewer
+    /// limits and the more abilities, the larger the value. WebTransport's are not among them, since no session is
+    /// asked for early.
     private static let understood: [(identifier: Setting.Identifier, defaultValue: UInt64)] = [
         (.qpackMaxTableCapacity, 0), (.maxFieldSectionSize, .max), (.qpackBlockedStreams, 0),
         (.enableConnectProtocol, 0), (.h3Datagram, 0),

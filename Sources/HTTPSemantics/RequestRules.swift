@@ -39,7 +39,11 @@ extension HTTPRequest {
         guard let authority = self.authority, Self.isAuthority(authority), hosts.allSatisfy({ $0 == authority }) else {
             throw InvalidRequest(reason: "the request names no host, more than one, or something that cannot be one")
         }
-        // RFC 9110 § 7.4. A CONNECT that is not extended has no scheme and no path.
+        // RFC 8441 § 4; RFC 9220 § 3. A CONNECT that is not extended has neither.
+        guard self.extendedConnectProtocol == nil || (self.scheme != nil && self.path != nil) else {
+            throw InvalidRequest(reason: "an extended CONNECT has a scheme and a path")
+        }
+        // RFC 9110 § 7.4.
         guard (self.scheme ?? "https") == "https" else {
             throw InvalidRequest(status: .misdirectedRequest, reason: "only https URIs are answered here")
         }

@@ -51,7 +51,8 @@ package struct ResourceResponder: Sendable {
         return response
     }
 
-    /// Lets pages read the response that the policy allows (Fetch § 3.3.3). A resource that shares itself is left alone.
+    /// Lets pages read the response that the policy allows (Fetch § 3.3.3). A resource that shares itself is left
+    /// alone.
     private func share(_ response: inout ResourceResponse, with request: HTTPRequest) {
         guard response.head.headerFields[.accessControlAllowOrigin] == nil else { return }
         response.head.headerFields.append(HTTPField(name: .vary, value: "Origin"))

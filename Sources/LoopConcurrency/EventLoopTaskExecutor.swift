@@ -10,8 +10,8 @@ public final class EventLoopTaskExecutor: TaskExecutor {
     /// Jobs in a row. An event loop runs what was handed to it until nothing is left, and only then looks at its
     /// sockets; a job that leads to the next would keep it from them for good.
     static let burst = 512
-    /// The loop looks at its sockets only when its next task is not due yet by the time that it has ended this one. So the
-    /// pause is what 32 jobs take, on a machine however slow, and at least this.
+    /// The loop looks at its sockets only when its next task is not due yet by the time that it has ended this one. So
+    /// the pause is what 32 jobs take, on a machine however slow, and at least this.
     private static let shortestPause = TimeAmount.microseconds(10)
 
     private let eventLoop: any EventLoop

@@ -1,9 +1,10 @@
 package import NIOCore
 
-/// Notices that a path no longer carries large packets (RFC 8899 § 4.3: a black hole), which the library leaves to others.
+/// Notices that a path no longer carries large packets (RFC 8899 § 4.3: a black hole), which the library leaves to
+/// others.
 ///
-/// An outage looks the same at first: what is sent is not acknowledged. So small packets are tried; once one of them has got
-/// through, large ones get another chance. Only when they are lost again does the path stay limited.
+/// An outage looks the same at first: what is sent is not acknowledged. So small packets are tried; once one of them
+/// has got through, large ones get another chance. Only when they are lost again does the path stay limited.
 package struct BlackHoleWatch: Sendable {
     /// What every path of QUIC carries, in bytes of UDP payload (RFC 9000 § 14).
     package static let smallestPacket = 1200

@@ -50,7 +50,8 @@ package struct ServerConfiguration: Sendable {
     package var transport: TransportConfiguration
     /// The identity for the next connection; it may change while the server runs.
     package var identities: IdentityStore
-    /// An endpoint binds it to `earlyDataTerms`: the tickets of a server that has promised something else are not taken.
+    /// An endpoint binds it to `earlyDataTerms`: the tickets of a server that has promised something else are not
+    /// taken.
     package var ticketKey: SessionTicketKey
     /// Takes early data when it is set, and then only what it lets pass.
     package var replayFilter: ReplayFilter?
@@ -60,8 +61,8 @@ package struct ServerConfiguration: Sendable {
     package var retry: RetryPolicy = .auto(halfOpenThreshold: 128)
     /// Connections an endpoint keeps; beyond it new ones are refused (CONNECTION_REFUSED).
     package var maxConnections = 10_000
-    /// Handshakes of an endpoint that may be under way; beyond it new connections are refused. One holds some 110 kB for
-    /// as long as `handshakeTimeout`, and Retry only makes sure that somebody is at the other end.
+    /// Handshakes of an endpoint that may be under way; beyond it new connections are refused. One holds some 110 kB
+    /// for as long as `handshakeTimeout`, and Retry only makes sure that somebody is at the other end.
     package var maxHandshakes = 2048
 
     package init(

@@ -13,8 +13,8 @@ extension Connection {
         Unmanaged.fromOpaque(userData!).takeUnretainedValue()
     }
 
-    /// What was last decrypted on this thread. Each object file has a record of its own: this stands where the callbacks are
-    /// made, and neither may be inlined elsewhere.
+    /// What was last decrypted on this thread. Each object file has a record of its own: this stands where the
+    /// callbacks are made, and neither may be inlined elsewhere.
     static var lastDecrypted: CNgtcp2_decrypted {
         @inline(never) get { CNgtcp2_last_decrypted().pointee }
     }

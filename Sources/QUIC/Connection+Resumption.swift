@@ -18,8 +18,8 @@ extension Connection {
     /// Whether the handshake was shortened by a session that both ends remember.
     package var isResumed: Bool { self.tls.isResumed }
 
-    /// Whether data that was sent before the handshake was complete has been taken, or could have been: a server says so
-    /// whether or not there was any.
+    /// Whether data that was sent before the handshake was complete has been taken, or could have been: a server says
+    /// so whether or not there was any.
     package var isEarlyDataAccepted: Bool { self.tls.isEarlyDataAccepted }
 
     /// What the application told `rememberTerms` on the connection that this one resumes: what it may assume of the
@@ -35,7 +35,8 @@ extension Connection {
         return resumption.ticket != nil && resumption.applicationTerms != nil
     }
 
-    /// Tells what the application may assume of the server when a later connection sends data early. Without it none does.
+    /// Tells what the application may assume of the server when a later connection sends data early. Without it none
+    /// does.
     package func rememberTerms(_ terms: [UInt8]) {
         self.resumption?.applicationTerms = terms
         self.storeTicket()

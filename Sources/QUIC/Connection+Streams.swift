@@ -34,8 +34,8 @@ extension Connection {
         self.enqueue(stream)
     }
 
-    /// Finds out whether the peer has stopped a stream on which nothing is being written: `stopSending` then says so. It
-    /// costs an empty frame (RFC 9000 § 19.8) in the next packet, since the library does not report STOP_SENDING.
+    /// Finds out whether the peer has stopped a stream on which nothing is being written: `stopSending` then says so.
+    /// It costs an empty frame (RFC 9000 § 19.8) in the next packet, since the library does not report STOP_SENDING.
     package func probe(_ id: StreamID) {
         guard self.isOpen, let stream = self.streams[id] else { return }
         stream.isProbed = true
@@ -88,8 +88,8 @@ extension Connection {
         _ = CNgtcp2_conn_shutdown_stream_read(self.handle, id.rawValue, code)
     }
 
-    /// A stream is stopped that was in order so far: what is on its way until the peer learns of it, at most a window, brings
-    /// nothing, and is not to be held against the peer.
+    /// A stream is stopped that was in order so far: what is on its way until the peer learns of it, at most a window,
+    /// brings nothing, and is not to be held against the peer.
     package func expectStrayData() {
         self.progress += Int(self.configuration.maxStreamData) / BlackHoleWatch.smallestPacket
     }
@@ -244,7 +244,8 @@ extension Connection {
         self.streamClosed(id, code: nil)
     }
 
-    /// Whether a reset was the first that came of a stream, and the library has therefore made none (0.12): it reports no close.
+    /// Whether a reset was the first that came of a stream, and the library has therefore made none (0.12): it reports
+    /// no close.
     ///
     /// It is asked from within the library's callback, and only looks the stream up.
     private func isStillborn(_ id: StreamID) -> Bool {

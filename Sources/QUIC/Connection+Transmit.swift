@@ -202,7 +202,8 @@ extension Connection {
                 flags |= UInt32(NGTCP2_WRITE_STREAM_FLAG_FIN)
                 isFinal = true
             }
-            // One attempt says what a probe wants to know. It must not keep its place: later generations write no empty frame.
+            // One attempt says what a probe wants to know. It must not keep its place: later generations write no empty
+            // frame.
             let isProbe = stream.isProbed && count == 0 && !isFinal
             stream.isProbed = false
             let offered = vectors[..<count].reduce(0) { $0 + $1.len }

@@ -48,8 +48,8 @@ package final class Connection {
     var creditQueue = StreamQueue()
     /// Streams that their own flow control holds up, in the order in which they are tried again.
     var blockedStreams = StreamQueue()
-    /// Peer's unidirectional streams whose end was reported, where the library does not close them itself. It keeps some
-    /// hundred bytes of each.
+    /// Peer's unidirectional streams whose end was reported, where the library does not close them itself. It keeps
+    /// some hundred bytes of each.
     var endedStreams: Set<StreamID> = []
     var endedUnidirectionalCount = 0
     /// Where a client keeps what its next connection can use.
@@ -61,8 +61,8 @@ package final class Connection {
     /// Grows with everything that the peer's packets bring or acknowledge: one for each such thing, and one for each
     /// kilobyte of stream data.
     package internal(set) var progress = 0
-    /// New packets that led to no progress: they were idle, or brought data out of order, which counts when what is missing
-    /// has come. What others make up or repeat does not count, else they could have the connection closed.
+    /// New packets that led to no progress: they were idle, or brought data out of order, which counts when what is
+    /// missing has come. What others make up or repeat does not count, else they could have the connection closed.
     package internal(set) var idlePacketCount = 0
     var newestPacket = NewestPacket()
 

@@ -5,8 +5,8 @@ package enum ConnectionEvent {
     /// Data can be sent; streams can be opened. A server may do so before the client has finished, and a client that
     /// resumes a session before the server has answered (0-RTT).
     case readyToSend
-    /// The server has not taken what this client sent before the handshake was complete. All its streams and datagrams are
-    /// gone as if they had never been, and can be sent again (RFC 9001 § 4.6.2).
+    /// The server has not taken what this client sent before the handshake was complete. All its streams and datagrams
+    /// are gone as if they had never been, and can be sent again (RFC 9001 § 4.6.2).
     case earlyDataRejected
     /// The TLS handshake is complete and, for a client, the server's certificate is accepted.
     case handshakeCompleted
@@ -15,13 +15,13 @@ package enum ConnectionEvent {
     /// (RFC 9000 § 4.5). It comes also for a stream that this end has asked the peer to stop.
     /// `isLate`: the stream's end was reported before.
     case streamReset(StreamID, code: UInt64, finalSize: UInt64, isLate: Bool)
-    /// The peer has reset a stream of which nothing else had arrived. Nothing more is said of it, and its place has been
-    /// given to another.
+    /// The peer has reset a stream of which nothing else had arrived. Nothing more is said of it, and its place has
+    /// been given to another.
     case streamStillborn(StreamID)
     /// The peer gave up receiving (STOP_SENDING); the stream was reset with its code in answer (RFC 9000 § 3.5).
     ///
-    /// The library does not report the frame. It shows when the stream closes, with its code; and before that, when more
-    /// is to be sent on a bidirectional one, without it.
+    /// The library does not report the frame. It shows when the stream closes, with its code; and before that, when
+    /// more is to be sent on a bidirectional one, without it.
     case stopSending(StreamID, code: UInt64?)
     /// Both directions have ended and all was acknowledged; the ID means nothing any more. `sentByteCount` is the final
     /// size of what this end has sent.

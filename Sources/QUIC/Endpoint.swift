@@ -139,8 +139,8 @@ package final class Endpoint {
         case .retry(let originalID):
             originalDestinationID = originalID
         case .returning, .none:
-            // RFC 9000 § 7.2: the ID that a client chooses itself has 8 bytes at least. The library looks at it only when
-            // there is no token.
+            // RFC 9000 § 7.2: the ID that a client chooses itself has 8 bytes at least. The library looks at it only
+            // when there is no token.
             let length = initial.destinationID.withBytes { $0.count }
             guard length >= Int(NGTCP2_MIN_INITIAL_DCIDLEN) else { return self.drop() }
         case .invalidRetry:

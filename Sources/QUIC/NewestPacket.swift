@@ -14,7 +14,8 @@ struct NewestPacket {
         return true
     }
 
-    /// The number nearest to the expected one (RFC 9000 § A.3). The library decodes alike, and decrypts with the result.
+    /// The number nearest to the expected one (RFC 9000 § A.3). The library decodes alike, and decrypts with the
+    /// result.
     static func decode(_ truncated: UInt64, bits: UInt64, expected: UInt64) -> UInt64 {
         let window: UInt64 = 1 << bits
         let candidate = expected & ~(window - 1) | truncated

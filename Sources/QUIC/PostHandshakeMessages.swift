@@ -1,8 +1,8 @@
 /// Watches the TLS messages that follow a handshake, for those that QUIC forbids.
 ///
 /// GnuTLS would take a KeyUpdate for what it means over TCP and report new secrets, on which ngtcp2's helper ends the
-/// process: nothing may reach it that RFC 9001 does not allow. That leaves a server's tickets: KeyUpdate is forbidden by
-/// § 6, a request for a certificate by § 4.4, and a client has nothing to say.
+/// process: nothing may reach it that RFC 9001 does not allow. That leaves a server's tickets: KeyUpdate is forbidden
+/// by § 6, a request for a certificate by § 4.4, and a client has nothing to say.
 struct PostHandshakeMessages {
     /// RFC 8446 § 4.
     private static let newSessionTicket: UInt8 = 4

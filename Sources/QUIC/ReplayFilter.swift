@@ -3,12 +3,14 @@ import CGnuTLS
 import CNgtcp2
 import Synchronization
 
-/// Lets each first flight with early data in once (RFC 8446 § 8.2; RFC 9001 § 9.2). All endpoints of a server share one.
+/// Lets each first flight with early data in once (RFC 8446 § 8.2; RFC 9001 § 9.2). All endpoints of a server share
+/// one.
 ///
-/// GnuTLS decides with a recording: it takes early data only with tickets that were issued after the recording began, and
-/// only when the recording has not seen the same ClientHello before. Its own way is to begin a new recording every ten
-/// seconds, so that most tickets are useless by the time a client returns; and to do so from whichever thread comes first,
-/// unsynchronised. Here a recording lasts until it is full, is never changed, and its successor's tickets are its own.
+/// GnuTLS decides with a recording: it takes early data only with tickets that were issued after the recording began,
+/// and only when the recording has not seen the same ClientHello before. Its own way is to begin a new recording every
+/// ten seconds, so that most tickets are useless by the time a client returns; and to do so from whichever thread comes
+/// first, unsynchronised. Here a recording lasts until it is full, is never changed, and its successor's tickets are
+/// its own.
 package final class ReplayFilter: Sendable {
     private let memory: Memory
     private let recording: Mutex<Recording?>
@@ -90,7 +92,8 @@ package final class ReplayFilter: Sendable {
 
         deinit { gnutls_anti_replay_deinit(self.handle) }
 
-        /// - Parameter key: when the recording began, in 12 bytes, and the PSK binder, which is a MAC over the ClientHello.
+        /// - Parameter key: when the recording began, in 12 bytes, and the PSK binder, which is a MAC over the
+        ///   ClientHello.
         private func admits(_ key: UnsafeBufferPointer<UInt8>) -> Bool {
             guard key.count >= 12 + 16 else { return false }
             // Half of the MAC: whoever can make two hellos that share it harms only himself.

@@ -24,9 +24,9 @@ extension TLSSession {
         return filter.enable(on: self.handle)
     }
 
-    /// GnuTLS forgets to refuse early data when the ClientHello has to be sent again (HelloRetryRequest), which would make it
-    /// invalid (RFC 8446 § 4.2.10): it goes on to take it with the second one. A client makes it send that request when it
-    /// has no key for any of the groups that are spoken here.
+    /// GnuTLS forgets to refuse early data when the ClientHello has to be sent again (HelloRetryRequest), which would
+    /// make it invalid (RFC 8446 § 4.2.10): it goes on to take it with the second one. A client makes it send that
+    /// request when it has no key for any of the groups that are spoken here.
     static func refuseEarlyDataWithRetry(_ session: OpaquePointer?, _ message: UnsafePointer<gnutls_datum_t>?) {
         guard let message = message?.pointee else { return }
         let hello = ClientHello(UnsafeBufferPointer(start: message.data, count: Int(message.size)))
@@ -35,8 +35,8 @@ extension TLSSession {
         gnutls_anti_replay_enable(session, nil)
     }
 
-    /// Takes the place of the function with which ngtcp2's helper receives secrets. That one would end the process when a
-    /// second early secret comes, as it does when a HelloRetryRequest follows early data.
+    /// Takes the place of the function with which ngtcp2's helper receives secrets. That one would end the process when
+    /// a second early secret comes, as it does when a HelloRetryRequest follows early data.
     func installSecretsOnce() {
         gnutls_handshake_set_secret_function(self.handle) { session, level, receiving, sending, size in
             let connection = TLSSession.connection(of: session)
@@ -63,7 +63,8 @@ extension TLSSession {
     /// Whether the handshake was shortened by a session that both ends remember.
     var isResumed: Bool { gnutls_session_is_resumed(self.handle) != 0 }
 
-    /// Whether the server has taken the data that came before the handshake. A client learns it with the server's answer.
+    /// Whether the server has taken the data that came before the handshake. A client learns it with the server's
+    /// answer.
     var isEarlyDataAccepted: Bool {
         gnutls_session_get_flags(self.handle) & UInt32(GNUTLS_SFLAGS_EARLY_DATA.rawValue) != 0
     }

@@ -102,8 +102,8 @@ final class TLSSession {
         }
     }
 
-    /// GnuTLS refuses application protocols that it does not know and transport parameters that it cannot read, but does not
-    /// miss either extension.
+    /// GnuTLS refuses application protocols that it does not know and transport parameters that it cannot read, but
+    /// does not miss either extension.
     private static let checkClientHello: gnutls_handshake_hook_func = { session, _, when, _, message in
         guard when == UInt32(GNUTLS_HOOK_POST) else {
             TLSSession.refuseEarlyDataWithRetry(session, message)

@@ -10,15 +10,16 @@ package struct ConnectionAbort: Sendable {
 /// *Reading.* What a read of the channel brought is decrypted and passed on at once, as one buffer; only an incomplete
 /// record is kept. So a handler that stops asking for reads stops the peer, as without TLS.
 ///
-/// *Writing.* Small writes are gathered into records of up to 16 KiB until the flush; beyond that they go down encrypted
-/// at once, so that the channel's writability means what it says. A promise is fulfilled when its last byte has been
-/// written to the socket. Writes before the end of the handshake wait for it, up to `maximumBeforeHandshake`.
+/// *Writing.* Small writes are gathered into records of up to 16 KiB until the flush; beyond that they go down
+/// encrypted at once, so that the channel's writability means what it says. A promise is fulfilled when its last byte
+/// has been written to the socket. Writes before the end of the handshake wait for it, up to `maximumBeforeHandshake`.
 ///
 /// *Closing.* `close(mode: .all)` sends what was written, then close_notify, and closes the channel when that has left,
 /// or after `closeTimeout`; it does not wait for the peer's close_notify, which RFC 8446 § 6.1 allows.
 /// `close(mode: .output)` sends close_notify and leaves the socket open: TLS' half closure without TCP's, which many
 /// peers take for the end. When the peer's close_notify arrives, what came before it is dealt with, then
-/// `ChannelEvent.inputClosed` is fired and the channel is closed, with ours. `close(mode: .input)` is refused, as by any channel that cannot discard.
+/// `ChannelEvent.inputClosed` is fired and the channel is closed, with ours. `close(mode: .input)` is refused, as by
+/// any channel that cannot discard.
 ///
 /// An outbound `ConnectionAbort` before `close(mode: .all)` makes it immediate.
 ///

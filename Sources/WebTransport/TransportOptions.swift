@@ -13,17 +13,17 @@ public struct TransportOptions: Sendable {
     /// Streams of each kind that a peer may have open at once.
     public var maxStreams = 1024
     /// Whether requests for resources travel before the handshake is complete (0-RTT), when client and server know each
-    /// other. A server takes GET and HEAD, each first flight once; sessions never begin that way. A client sends only what
-    /// `WebTransportClient.fetch` asks for.
+    /// other. A server takes GET and HEAD, each first flight once; sessions never begin that way. A client sends only
+    /// what `WebTransportClient.fetch` asks for.
     ///
-    /// On, since such a request changes nothing, and a page that returns is served one round trip sooner. Turn it off where
-    /// a resource handler has effects: who holds up a client's packets chooses when they arrive (RFC 9001 § 9.2).
+    /// On, since such a request changes nothing, and a page that returns is served one round trip sooner. Turn it off
+    /// where a resource handler has effects: who holds up a client's packets chooses when they arrive (RFC 9001 § 9.2).
     public var earlyData = true
     /// Sessions that may share a connection at one time, at most 16, where the peer wants it too.
     ///
-    /// With more than 1 this end keeps limits for each session (draft-ietf-webtrans-http3 § 5), so that one whose application
-    /// does not read leaves the others theirs. No browser shares connections, and Safari is reported not to bear the limits
-    /// in SETTINGS: it is for clients that are known.
+    /// With more than 1 this end keeps limits for each session (draft-ietf-webtrans-http3 § 5), so that one whose
+    /// application does not read leaves the others theirs. No browser shares connections, and Safari is reported not to
+    /// bear the limits in SETTINGS: it is for clients that are known.
     public var maxSessionsPerConnection = 1
     /// A directory for one qlog file a connection (JSON text sequences); nil writes none.
     public var qlogDirectory: String?
@@ -61,15 +61,16 @@ public struct TransportOptions: Sendable {
 
     /// As many as a connection remembers when they have ended, so that their late streams are known as such.
     package static let mostSessionsPerConnection = PeerConnection.rememberedSessions
-    /// Bytes that a session may receive unread: those of one stream at its beginning. They carry 100 Mbit/s over 160 ms.
+    /// Bytes that a session may receive unread: those of one stream at its beginning. They carry 100 Mbit/s over 160
+    /// ms.
     private static let dataOfSession: UInt64 = 2 << 20
     /// Streams of each kind that a session may have at least.
     private static let leastStreamsOfSession: UInt64 = 16
 
     private var sessions: Int { min(max(1, self.maxSessionsPerConnection), Self.mostSessionsPerConnection) }
 
-    /// What a connection allows is enough for all sessions together, and for one share more: requests, and streams whose
-    /// session is not known yet.
+    /// What a connection allows is enough for all sessions together, and for one share more: requests, and streams
+    /// whose session is not known yet.
     private var shares: UInt64 { UInt64(self.sessions) + 1 }
 
     var offer: WebTransportOffer {

@@ -11,8 +11,8 @@ package enum Dialect: Hashable, Sendable, Comparable, CaseIterable {
     /// And draft-16. No browser so far.
     ///
     /// It wants RESET_STREAM_AT as well (§ 3.1), which no release of ngtcp2 has. A peer that insists on it sees by the
-    /// transport parameters that it is not there, whatever the settings say; for one that does not (pywebtransport 0.21)
-    /// there is no other dialect.
+    /// transport parameters that it is not there, whatever the settings say; for one that does not (pywebtransport
+    /// 0.21) there is no other dialect.
     case draft15
 
     /// Whether an endpoint announces it.

@@ -7,9 +7,9 @@ package struct WebTransportOffer: Hashable, Sendable {
 
     /// One session on a connection, with the limits of QUIC alone. It is what every browser works with.
     ///
-    /// Limits of sessions are not offered unless somebody asks for several sessions: no browser pools them (Chromium 156 and
-    /// Firefox 153 open a connection for each, whatever `allowPooling` says), and of Safari 26.4 it is reported that it gives
-    /// up a session when SETTINGS_WT_INITIAL_* are there. Chromium and Firefox do not mind them.
+    /// Limits of sessions are not offered unless somebody asks for several sessions: no browser pools them (Chromium
+    /// 156 and Firefox 153 open a connection for each, whatever `allowPooling` says), and of Safari 26.4 it is reported
+    /// that it gives up a session when SETTINGS_WT_INITIAL_* are there. Chromium and Firefox do not mind them.
     package static var oneSession: Self { Self(maxSessions: 1, sessionLimits: nil) }
 
     /// Several sessions on a connection, each within limits (draft-ietf-webtrans-http3 § 5.1 demands them).
@@ -28,7 +28,8 @@ package struct WebTransportOffer: Hashable, Sendable {
             (.webTransportMaxSessions, 1),
             // iOS refuses more than 1 without initial limits, which here come with it.
             (.wtMaxSessions, UInt64(self.maxSessions)),
-            // Clients, too, while it is a draft (draft-16 § 3.1): pywebtransport's server closes the connection of others.
+            // Clients, too, while it is a draft (draft-16 § 3.1): pywebtransport's server closes the connection of
+            // others.
             (.wtEnabled, 1),
         ]
         if let limits = self.sessionLimits {
@@ -56,8 +57,8 @@ package struct Negotiation: Hashable, Sendable {
     package let flowControl: FlowControl?
     /// Sessions that the client may have on this connection at a time.
     package let maxSessions: Int
-    /// Whether the peer keeps limits of sessions although this end states none. Safari is reported to open no stream then
-    /// until it gets credit, so it gets all there is; for any other peer the capsules mean nothing (§ 5.1).
+    /// Whether the peer keeps limits of sessions although this end states none. Safari is reported to open no stream
+    /// then until it gets credit, so it gets all there is; for any other peer the capsules mean nothing (§ 5.1).
     package let peerExpectsCredit: Bool
 
     /// The initial limits of each session.
@@ -73,7 +74,8 @@ package struct Negotiation: Hashable, Sendable {
         }
     }
 
-    /// - Parameter peer: its SETTINGS, which must have arrived: no dialect processes WebTransport before (draft-13 § 7.1).
+    /// - Parameter peer: its SETTINGS, which must have arrived: no dialect processes WebTransport before
+    ///   (draft-13 § 7.1).
     package init(as role: Role, offering offer: WebTransportOffer, to peer: SettingValues) {
         self.dialect = Dialect.allCases.last { $0.isAnnounced(by: peer) }
         let initialLimits = SessionLimits(in: peer)
@@ -89,7 +91,8 @@ package struct Negotiation: Hashable, Sendable {
             switch (self.flowControl, role) {
             case (nil, _): 1
             case (_, .server): offer.maxSessions
-            // § 5.2: since draft-15 a server refuses one by one what is too much; it may still announce the number as well.
+            // § 5.2: since draft-15 a server refuses one by one what is too much; it may still announce the number as
+            // well.
             case (_, .client) where self.dialect == .draft15 && peer[.wtMaxSessions] == 0: offer.maxSessions
             case (_, .client): min(offer.maxSessions, max(1, Int(clamping: peer[.wtMaxSessions])))
             }
@@ -119,7 +122,8 @@ package struct Negotiation: Hashable, Sendable {
         return nil
     }
 
-    /// Whether a server's SETTINGS end the connection with H3_SETTINGS_ERROR: draft-16 § 3.1 allows WT_ENABLED to be 0 or 1.
+    /// Whether a server's SETTINGS end the connection with H3_SETTINGS_ERROR: draft-16 § 3.1 allows WT_ENABLED to be 0
+    /// or 1.
     package static func isSettingsError(ofServer settings: SettingValues) -> Bool {
         settings[.wtEnabled] > 1
     }

@@ -40,8 +40,8 @@ struct ReceivingAllowance {
         self.missable = self.missable.addingReportingOverflow(count).overflow ? .max : self.missable + count
     }
 
-    /// The peer says that it has used up a limit. What nobody saw keeps no memory, and comes back as credit: once for each
-    /// time that something may have been missed, so that a peer cannot talk itself into more.
+    /// The peer says that it has used up a limit. What nobody saw keeps no memory, and comes back as credit: once for
+    /// each time that something may have been missed, so that a peer cannot talk itself into more.
     /// - Returns: the new limit, when there is one.
     mutating func peerBlocked(at limit: UInt64) -> UInt64? {
         guard limit == self.limit, self.missable > 0 else { return nil }

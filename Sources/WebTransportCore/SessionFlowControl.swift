@@ -1,7 +1,7 @@
 /// The limits of one session in both directions (draft-ietf-webtrans-http3 § 5), where both ends keep them.
 ///
-/// Only the bodies of streams count as data, and streams count for ever, closed or not. It says what must be sent to the
-/// peer; what it throws ends the session with WT_FLOW_CONTROL_ERROR.
+/// Only the bodies of streams count as data, and streams count for ever, closed or not. It says what must be sent to
+/// the peer; what it throws ends the session with WT_FLOW_CONTROL_ERROR.
 package struct SessionFlowControl {
     /// What a capsule of flow control says (§ 5.6).
     package enum Message: Hashable, Sendable {
@@ -56,8 +56,8 @@ package struct SessionFlowControl {
     /// Whether data may be sent now.
     package var hasDataCredit: Bool { self.sentData.available > 0 }
 
-    /// A stream has ended, and did not send all that credit was taken for: it was reset, or the peer stopped it. The peer
-    /// counts a stream's final size (§ 5.4).
+    /// A stream has ended, and did not send all that credit was taken for: it was reset, or the peer stopped it. The
+    /// peer counts a stream's final size (§ 5.4).
     package mutating func giveBackData(_ count: UInt64) {
         self.sentData.giveBack(count)
     }
@@ -135,8 +135,8 @@ package struct SessionFlowControl {
         return limit.map { .maxStreams(kind, $0) }
     }
 
-    /// A stream has ended in a way that hides how much the peer has sent on it: this end had asked it to stop, and its FIN
-    /// was on the way already.
+    /// A stream has ended in a way that hides how much the peer has sent on it: this end had asked it to stop, and its
+    /// FIN was on the way already.
     package mutating func dataMayHaveBeenMissed() {
         self.receivedData.mayHaveMissed(.max)
     }

@@ -1,6 +1,7 @@
 /// A setting that WebTransport is negotiated with (RFC 9114 § 7.2.4.1).
 ///
-/// HTTP/3 passes them on as numbers. What it enforces itself it knows by names of its own; a test holds the two together.
+/// HTTP/3 passes them on as numbers. What it enforces itself it knows by names of its own; a test holds the two
+/// together.
 package struct SettingIdentifier: Hashable, Sendable {
     package var rawValue: UInt64
 

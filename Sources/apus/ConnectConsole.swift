@@ -51,7 +51,8 @@ final class ConnectConsole: Sendable {
         if isOwn { self.state.withLock { $0.openStreams -= 1 } }
     }
 
-    /// Waits, after the end of input, for what is on its way: until nothing has come for a while, half a minute at most.
+    /// Waits, after the end of input, for what is on its way: until nothing has come for a while, half a minute at
+    /// most.
     @concurrent func waitForAnswers() async throws {
         let begin = ContinuousClock.now
         while true {

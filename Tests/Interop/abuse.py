@@ -8,11 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from raw_http3 import HTTP3Peer, http_datagram
+from raw_quic import varint
 from rules import Close
 from server import Server, resident
 
 # Generous: a correct server takes a part of a second.
 PATIENCE = 60.0
+# In kB. What the flooder's connection may cost, and what an allocator keeps of it; a debug build's.
+BOUND = 4_000
+
+STREAM = 0x0A
+
+Step = Callable[[], object]
 
 
 def metrics(server: Server) -> dict[str, float]:
@@ -89,3 +96,42 @@ def flood(server: Server, peer: HTTP3Peer, step: Callable[[], object], steps: in
     assert server.is_running
     print(f"{count} steps, {growth} kB; then {peer.closed or 'the connection goes on'}")
     return Outcome(peer.closed, growth, count)
+
+
+# MARK: What floods are made of
+
+
+def stream_frame(stream: int, data: bytes, offset: int | None = None) -> bytes:
+    if offset is None:
+        return varint(STREAM) + varint(stream) + varint(len(data)) + data
+    return varint(STREAM | 0x04) + varint(stream) + varint(offset) + varint(len(data)) + data
+
+
+def settle_now_and_then(peer: HTTP3Peer, sent: int) -> None:
+    """What is sent by hand is not sent again: no more at once than the server's socket takes."""
+    if sent % 100 == 99:
+        peer.settle()
+
+
+def packets(peer: HTTP3Peer, payload: Callable[[], bytes], number: int = 1000) -> Step:
+    """Packets by hand, each with nothing else in it."""
+
+    def step() -> None:
+        for sent in range(number):
+            if peer.closed is not None:
+                break
+            peer.send_frames(payload())
+            settle_now_and_then(peer, sent)
+
+    return step
+
+
+def await_places(peer: HTTP3Peer, unidirectional: bool, count: int) -> None:
+    """Waits until the server allows that many streams more."""
+    quic = peer.quic
+
+    def are_free() -> bool:
+        allowed = quic._remote_max_streams_uni if unidirectional else quic._remote_max_streams_bidi
+        return peer.closed is not None or quic.get_next_available_stream_id(unidirectional) // 4 + count <= allowed
+
+    assert peer.until(are_free, timeout=PATIENCE), "the server allows no further streams"

@@ -57,6 +57,11 @@ def field_section(fields: Fields) -> bytes:
     return lines
 
 
+def table_capacity(size: int) -> bytes:
+    """An instruction of QPACK's encoder: the dynamic table may be so large (RFC 9204 § 4.3.1)."""
+    return prefixed(size, 5, 0x20)
+
+
 def headers(fields: Fields) -> bytes:
     return frame(HEADERS, field_section(fields))
 

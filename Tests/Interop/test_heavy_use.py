@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 
-from abuse import PATIENCE, metrics
+from abuse import PATIENCE, await_places, metrics
 from http3_client import client
 from raw_http3 import HTTP3Peer, close_capsule, get, headers, wt_header
 from server import Server, resident
-from test_floods import await_places
 
 IS_FULL = os.environ.get("APUS_MEMORY") == "full"
 SESSIONS = 10_000 if IS_FULL else 1000

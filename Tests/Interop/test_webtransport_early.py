@@ -1,4 +1,4 @@
-"""Streams and datagrams that arrive before their session, with an independent implementation (draft-ietf-webtrans-http3)."""
+"""Streams and datagrams that arrive before their session (draft-ietf-webtrans-http3)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import pytest
 from aioquic.buffer import encode_uint_var
 
 from http3_client import Client, connected
+from raw_http3 import Fields, HTTP3Peer, connect, headers, wt_header
+from rules import expect, stream_error
 from server import Server
 
-WT_SESSION_GONE = 0x170D7B68
 WT_BUFFERED_STREAM_REJECTED = 0x3994BD84
 H3_ID_ERROR = 0x108
 
@@ -69,19 +70,26 @@ def test_more_early_streams_than_are_held_are_rejected(server: Server) -> None:
     connected(server, body)
 
 
-def test_streams_before_a_refused_request_are_given_up(server: Server) -> None:
-    """§ 6: a session that was refused is gone like one that has ended."""
+REFUSED = [
+    pytest.param(404, connect("/nothing"), id="for a path that is not there"),
+    pytest.param(431, connect("/echo", *((f"x-{number}", "x" * 1000) for number in range(70))),
+                 id="with more header fields than fit"),
+    pytest.param(421, [(":scheme", "http") if name == ":scheme" else (name, value) for name, value in connect()],
+                 id="for another scheme"),
+]
 
-    async def body(protocol: Client) -> None:
-        session = protocol._quic.get_next_available_stream_id()
-        stream = send_early(protocol, session, b"early")
-        await protocol.ping()
-        protocol.ask(session, "/nothing")
-        await protocol.until(lambda: protocol.resets[stream])
-        assert protocol.resets[stream] == {WT_SESSION_GONE}
-        assert protocol.answers[session].status == 404
 
-    connected(server, body)
+@pytest.mark.parametrize("status, fields", REFUSED)
+def test_streams_before_a_refused_request_are_given_up(server: Server, status: int, fields: Fields) -> None:
+    """draft-ietf-webtrans-http3 § 6: a session that was refused is gone like one that has ended."""
+    with HTTP3Peer(server) as peer:
+        session, early = peer.new_stream(), peer.new_stream()
+        peer.send(early, wt_header(session) + b"early", end=True)
+        peer.settle()
+        peer.send(session, headers(fields))
+        rule = "draft-ietf-webtrans-http3 § 6"
+        expect(rule, "a CONNECT that is to be refused", status, peer.answer(session))
+        expect(rule, "a stream before it", stream_error("WT_SESSION_GONE"), peer.stream_outcome(early))
 
 
 @pytest.mark.parametrize("session", [1, 2, 3])

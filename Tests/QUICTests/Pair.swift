@@ -55,7 +55,8 @@ final class Pair {
     }
 
     /// - Parameters:
-    ///   - continuity: makes the server issue tickets and tokens that a later pair understands, and the client keep them.
+    ///   - continuity: makes the server issue tickets and tokens that a later pair understands, and the client keep
+    ///     them.
     ///   - sendsEarlyData: whether the client sends before the handshake when it has a ticket for it.
     ///   - start: the clock's time, counted from when every pair begins.
     init(

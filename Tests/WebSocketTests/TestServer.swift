@@ -192,7 +192,8 @@ struct RawConnection {
         #expect(try await self.readToEnd().isEmpty, sourceLocation: sourceLocation)
     }
 
-    /// Bytes on their way from a channel to a test. A lock hands them over, which ThreadSanitizer sees; the stream only wakes.
+    /// Bytes on their way from a channel to a test. A lock hands them over, which ThreadSanitizer sees; the stream only
+    /// wakes.
     final class Inbox: Sendable {
         private let bytes = NIOLockedValueBox(ByteBuffer())
         private let wake = AsyncStream<Void>.makeStream()

@@ -1,7 +1,7 @@
 /// How much earlier than a packet is due the emulator wakes, to be awake when it is.
 ///
-/// A processor that sleeps wakes late: by a few microseconds on some machines, by 200 on virtual ones. What is left of the
-/// margin is spent looking for packets without sleeping.
+/// A processor that sleeps wakes late: by a few microseconds on some machines, by 200 on virtual ones. What is left of
+/// the margin is spent looking for packets without sleeping.
 struct WakeMargin {
     /// More is not slowness to wake but a machine that is busy; waking earlier would only make it busier.
     private static let most = 300_000.0

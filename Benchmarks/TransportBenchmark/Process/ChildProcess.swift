@@ -4,7 +4,8 @@ import Glibc
 import NIOPosix
 import NetworkEmulation
 
-/// A program that runs beside this one and is killed when this one ends, however it does. Its standard output comes here.
+/// A program that runs beside this one and is killed when this one ends, however it does. Its standard output comes
+/// here.
 ///
 /// Calls that block do so on threads of NIO's pool, or their own.
 struct ChildProcess: Sendable {
@@ -110,8 +111,8 @@ struct ChildProcess: Sendable {
         }
     }
 
-    /// Ends it: with SIGTERM unless it has been asked otherwise, then after a time with SIGKILL. Not to be called twice.
-    /// It does not heed cancellation.
+    /// Ends it: with SIGTERM unless it has been asked otherwise, then after a time with SIGKILL. Not to be called
+    /// twice. It does not heed cancellation.
     @discardableResult
     func terminate(within milliseconds: Int, isAsked: Bool = false) async -> ProcessEnd {
         await Self.blocking {

@@ -3,8 +3,8 @@ public import NetworkEmulation
 
 /// The client's half of a measurement over an emulated network: this command once more, in the client's namespace.
 public enum ClientProcess {
-    /// Runs it until it ends. It is killed when the task is cancelled; its errors and its progress go where those of this
-    /// process go.
+    /// Runs it until it ends. It is killed when the task is cancelled; its errors and its progress go where those of
+    /// this process go.
     /// - Throws: `BenchmarkError` with `unavailable` when it cannot be started; `CancellationError`.
     public static func run(
         executable: String,

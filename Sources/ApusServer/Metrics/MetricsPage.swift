@@ -4,9 +4,9 @@ import NIOCore
 
 /// `GET /metrics`, in front of other resources.
 ///
-/// Numbers tell a stranger how a server is doing and which of his floods go unnoticed. So only the plain listener has it,
-/// which is on loopback, and only under a name of loopback: a page elsewhere could otherwise have its own name resolve to
-/// this machine and read it.
+/// Numbers tell a stranger how a server is doing and which of his floods go unnoticed. So only the plain listener has
+/// it, which is on loopback, and only under a name of loopback: a page elsewhere could otherwise have its own name
+/// resolve to this machine and read it.
 struct MetricsPage: Sendable {
     let registry: PrometheusRegistry
     let others: ResourceHandler

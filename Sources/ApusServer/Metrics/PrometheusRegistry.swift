@@ -3,8 +3,8 @@ import NIOConcurrencyHelpers
 
 /// Keeps the values of all metrics and renders them as text for Prometheus.
 ///
-/// A series is there from the first time that somebody makes its counter or meter, and stays: the sum of those that share
-/// its label and dimensions.
+/// A series is there from the first time that somebody makes its counter or meter, and stays: the sum of those that
+/// share its label and dimensions.
 public final class PrometheusRegistry: MetricsFactory {
     private struct Series: Hashable {
         let label: String

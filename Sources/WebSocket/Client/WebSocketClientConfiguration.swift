@@ -6,7 +6,8 @@ public import NIOCore
 public struct WebSocketClientConfiguration: Sendable {
     /// Whom to trust, for `wss:`. Nil is what this system trusts.
     public var credentials: ClientCredentials?
-    /// Remembers servers, so that TLS with them is shorter the next time (TLS 1.3); nil makes each connection the first.
+    /// Remembers servers, so that TLS with them is shorter the next time (TLS 1.3); nil makes each connection the
+    /// first.
     public var resumption: ResumptionStore?
     /// The application protocols offered, best first.
     public var subprotocols: [String]

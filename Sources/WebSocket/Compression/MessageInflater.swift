@@ -62,8 +62,8 @@ final class MessageInflater {
         try Self.run(stream, payload, &message, limit)
         guard isFinal else { return }
         try Self.run(stream, Self.tail, &message, limit)
-        // The tail is an empty block. If its end is not the end of a block, which zlib tells with 128, or bits are left,
-        // which it counts in the low six bits, then something was cut short.
+        // The tail is an empty block. If its end is not the end of a block, which zlib tells with 128, or bits are
+        // left, which it counts in the low six bits, then something was cut short.
         guard stream.pointee.data_type & (128 | 63) == 128 else { throw .invalid }
         if !self.keepsContext { inflateReset(stream) }
     }

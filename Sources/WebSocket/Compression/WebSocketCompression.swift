@@ -5,9 +5,9 @@
 /// session and time on the event loop; and where a message mixes a secret with something that a stranger chooses, its
 /// length tells about the secret. An application whose messages are long text, and hold no such mixture, gains by it.
 ///
-/// A session that compresses needs about 2^(`sendWindowBits` + 3) + 6 KiB to compress and 2^`receiveWindowBits` + 10 KiB
-/// to decompress, each from the first compressed message on: with the defaults 38 and 14 KiB. A client that does not let
-/// its window be limited may use 2^15 bytes; browsers let it.
+/// A session that compresses needs about 2^(`sendWindowBits` + 3) + 6 KiB to compress and 2^`receiveWindowBits` + 10
+/// KiB to decompress, each from the first compressed message on: with the defaults 38 and 14 KiB. A client that does
+/// not let its window be limited may use 2^15 bytes; browsers let it.
 public struct WebSocketCompression: Hashable, Sendable {
     /// The window of our compressor is 2 to the power of this, from 9 to 15, or less when the peer wants it. 4 KiB hold
     /// the last few dozen of the small messages of real-time applications; more pays off for large documents.

@@ -72,8 +72,8 @@ struct MessageAssembler {
         }
     }
 
-    /// RFC 6455 § 5.2: the reserved bits are zero unless an extension defines them. permessage-deflate defines the first
-    /// one, and only for the first frame of a message (RFC 7692 § 6).
+    /// RFC 6455 § 5.2: the reserved bits are zero unless an extension defines them. permessage-deflate defines the
+    /// first one, and only for the first frame of a message (RFC 7692 § 6).
     private func isCompressed(_ frame: WebSocketFrame) throws(WebSocketViolation) -> Bool {
         if frame.reservedBits.isEmpty { return false }
         guard frame.reservedBits == .rsv1, self.inflater != nil else {

@@ -13,8 +13,8 @@ enum HTTP2Limits {
     static let initialStreamWindow = 65_535
     /// What a tunnel may send before its user has taken anything: as much as makes a session stop reading.
     static let tunnelWindow = 256 << 10
-    /// What all streams together may have under way. It is returned on arrival, so that a session which is not read does
-    /// not hold up the others; what may wait is a hundred tunnels' windows.
+    /// What all streams together may have under way. It is returned on arrival, so that a session which is not read
+    /// does not hold up the others; what may wait is a hundred tunnels' windows.
     private static let connectionWindow = 1 << 20
 
     static var connection: NIOHTTP2Handler.ConnectionConfiguration {
@@ -26,8 +26,8 @@ enum HTTP2Limits {
             HTTP2Setting(parameter: .enableConnectProtocol, value: 1),
         ]
         configuration.targetWindowSize = Self.connectionWindow
-        // An empty DATA frame that does not end its stream costs us and says nothing. NIOHTTP2 counts them until the next
-        // HEADERS or end of a stream, whatever comes between: a long WebSocket may have some.
+        // An empty DATA frame that does not end its stream costs us and says nothing. NIOHTTP2 counts them until the
+        // next HEADERS or end of a stream, whatever comes between: a long WebSocket may have some.
         configuration.maximumSequentialEmptyDataFrames = 1_000
         // Answers to PING and SETTINGS, and resets, that a peer which does not read lets pile up.
         configuration.maximumBufferedControlFrames = 1_000
@@ -47,8 +47,8 @@ enum HTTP2Limits {
         configuration.targetWindowSize = 0
         configuration.outboundBufferSizeLowWatermark = WebSocketServer.writeBufferWatermark.low
         configuration.outboundBufferSizeHighWatermark = WebSocketServer.writeBufferWatermark.high
-        // Rapid reset (CVE-2023-44487). Chromium ends a WebSocket with RST_STREAM, so that a page which opens and closes
-        // thirty a second must pass; a thousand requests in half a minute are no work.
+        // Rapid reset (CVE-2023-44487). Chromium ends a WebSocket with RST_STREAM, so that a page which opens and
+        // closes thirty a second must pass; a thousand requests in half a minute are no work.
         configuration.streamResetFrameRateLimit.maximumCount = 1_000
         configuration.streamResetFrameRateLimit.windowLength = .seconds(30)
         // The same attack by requests that this end has to reset.

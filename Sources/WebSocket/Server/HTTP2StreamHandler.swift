@@ -7,8 +7,9 @@ import NIOHTTP2
 /// One request of HTTP/2: answered as soon as its header section is there, or turned into a WebSocket.
 ///
 /// Unlike a connection of HTTP/1.1, the next request does not wait behind this one's body: nobody reads it, and whoever
-/// has filled the stream's window with one is told to stop (RFC 9113 § 8.1). Not sooner: trailers that cross a reset would
-/// end the connection, as NIOHTTP2 takes them for a new stream. So no time runs for slow bodies, but for all of a stream.
+/// has filled the stream's window with one is told to stop (RFC 9113 § 8.1). Not sooner: trailers that cross a reset
+/// would end the connection, as NIOHTTP2 takes them for a new stream. So no time runs for slow bodies, but for all of a
+/// stream.
 final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias OutboundOut = HTTP2Frame.FramePayload

@@ -9,8 +9,8 @@ import NIOHTTPTypesHTTP1
 
 /// One connection's HTTP/1.1: answers requests in order, and hands over to a `WebSocketChannelHandler`.
 ///
-/// Answers come at once, so that there is one request at a time. Pipelined requests wait while the channel takes no more
-/// responses, and reads wait with them.
+/// Answers come at once, so that there is one request at a time. Pipelined requests wait while the channel takes no
+/// more responses, and reads wait with them.
 final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = Never
@@ -230,8 +230,8 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         if !keepsAlive { self.end(context) }
     }
 
-    /// Ends our direction, and the connection when the peer follows or takes too long: closing at once could destroy the
-    /// response (RFC 9112 § 9.6).
+    /// Ends our direction, and the connection when the peer follows or takes too long: closing at once could destroy
+    /// the response (RFC 9112 § 9.6).
     private func end(_ context: ChannelHandlerContext) {
         self.state = .closing
         self.waiting.removeAll()

@@ -2,8 +2,8 @@ import HTTPSemantics
 import HTTPTypes
 import NIOHTTP1
 
-/// Rules for the end of a request (RFC 9112 § 6) that the parser does not enforce. Where two servers differ about it, one
-/// request can hide in the body of another.
+/// Rules for the end of a request (RFC 9112 § 6) that the parser does not enforce. Where two servers differ about it,
+/// one request can hide in the body of another.
 enum RequestFraming {
     static func check(_ head: HTTPRequestHead) throws(InvalidRequest) {
         let codings = head.headers[canonicalForm: "transfer-encoding"]

@@ -1,8 +1,8 @@
 import CoreMetrics
 import HTTPTypes
 
-/// What a server counts. Each of these happens once in the life of a connection or session, and goes to swift-metrics at
-/// once.
+/// What a server counts. Each of these happens once in the life of a connection or session, and goes to swift-metrics
+/// at once.
 struct ServerMetrics: Sendable {
     /// All names, each with one sentence that says what it counts.
     static let descriptions: [String: String] = [

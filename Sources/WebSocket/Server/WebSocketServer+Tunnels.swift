@@ -5,7 +5,8 @@ package import NIOCore
 // WebSockets in connections that the server does not know.
 
 extension WebSocketServer {
-    /// Takes WebSockets over HTTP/3 (RFC 9220), which `run` serves like all others: the same policy, limits and handler.
+    /// Takes WebSockets over HTTP/3 (RFC 9220), which `run` serves like all others: the same policy, limits and
+    /// handler.
     ///
     /// - Parameter idleTimeout: what the connections that carry them end after when nothing is heard of the peer.
     package func tunnels(idleTimeout: TimeAmount) -> TunnelService {

@@ -71,7 +71,8 @@ public final class WebSocketServer: Sendable {
         return try await bootstrap.bind(to: address).get()
     }
 
-    /// Accepts connections and serves sessions, until `beginGracefulShutdown()` has ended them or the task is cancelled.
+    /// Accepts connections and serves sessions, until `beginGracefulShutdown()` has ended them or the task is
+    /// cancelled.
     ///
     /// A session closes when its handler returns (1000) or throws (1011).
     /// - Throws: `CancellationError` when the task is cancelled; then connections end without ceremony.

@@ -51,22 +51,24 @@ public struct WebSocketServerConfiguration: Sendable {
     /// Added to every response but 101, such as `Alt-Svc`.
     public var responseFields: HTTPFields
 
-    /// How messages are compressed for clients that offer it. Nil: not at all; see `WebSocketCompression` for the reasons.
+    /// How messages are compressed for clients that offer it. Nil: not at all; see `WebSocketCompression` for the
+    /// reasons.
     public var compression: WebSocketCompression?
-    /// A peer can make a session hold this much, decompressed. 1 MiB is more than real-time messages need; larger things are for HTTP.
+    /// A peer can make a session hold this much, decompressed. 1 MiB is more than real-time messages need; larger
+    /// things are for HTTP.
     public var maxMessageSize = 1 << 20
     /// Further upgrades get 429. A session costs some ten kilobytes and a file descriptor.
     public var maxSessions = 10_000
     /// How long a TLS handshake may take: over the worst mobile link it takes less.
     public var handshakeTimeout = TimeAmount.seconds(10)
-    /// How long the first request of a connection may then take to arrive whole: a person's slow link sends a request in
-    /// far less, and a peer that sends a byte at a time must not hold a connection.
+    /// How long the first request of a connection may then take to arrive whole: a person's slow link sends a request
+    /// in far less, and a peer that sends a byte at a time must not hold a connection.
     public var requestTimeout = TimeAmount.seconds(10)
     /// How long a connection may wait for its next request, until that has arrived whole. Longer than the time a page
     /// needs to fetch what it names, shorter than the minute after which home routers forget connections.
     public var keepAliveTimeout = TimeAmount.seconds(30)
-    /// A session whose peer is silent for so long is asked for a sign of life, and given up after as long again. Shorter
-    /// than the minute after which proxies and home routers forget connections. Nil never asks.
+    /// A session whose peer is silent for so long is asked for a sign of life, and given up after as long again.
+    /// Shorter than the minute after which proxies and home routers forget connections. Nil never asks.
     public var pingInterval: TimeAmount? = .seconds(30)
     /// How long a peer may take to answer a Close frame and let the connection end.
     public var closeTimeout = TimeAmount.seconds(5)

@@ -5,8 +5,8 @@ import NIOPosix
 ///
 /// NIO's loop runs tasks until there are none, and only then asks the kernel for events. A handler on the loop whose
 /// sends the kernel takes at once would go on from task to task, and no other connection of the loop would be read for
-/// as long as its peer keeps up. All of a loop wait together, because several such handlers would otherwise keep the loop
-/// busy for each other.
+/// as long as its peer keeps up. All of a loop wait together, because several such handlers would otherwise keep the
+/// loop busy for each other.
 enum LoopTurn {
     /// The loop sleeps for so long unless there are events; any time that is longer than the few instructions between
     /// setting the timer and looking at it makes the loop turn.

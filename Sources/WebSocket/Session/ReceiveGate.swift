@@ -58,7 +58,8 @@ final class ReceiveGate: Sendable {
         }
     }
 
-    /// Reads go on whatever is queued: nobody consumes any more, and what arrives is dropped. True when they were paused.
+    /// Reads go on whatever is queued: nobody consumes any more, and what arrives is dropped. True when they were
+    /// paused.
     func open() -> Bool {
         self.state.withLockedValue { state in
             state.level = .min / 2

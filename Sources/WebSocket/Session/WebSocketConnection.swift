@@ -15,8 +15,6 @@ final class WebSocketConnection: TunnelUser {
     /// Frames are handed to the channel when there is this much, without a flush: the channel counts them, and a sender
     /// that never pauses notices when it is full.
     private static let batchSize = 16 << 10
-    /// Pings that await their pong; more are not worth remembering.
-    private static let maximumPings = 64
 
     let eventLoop: any EventLoop
     let messages: Mailbox<WebSocketMessage>
@@ -49,8 +47,7 @@ final class WebSocketConnection: TunnelUser {
     private var isFlushScheduled = false
     /// The tunnel is writing, and may find itself writable on the way.
     private var isFlushing = false
-    private var pings: [(payload: UInt64, sent: NIODeadline, promise: EventLoopPromise<TimeAmount>)] = []
-    private var nextPing: UInt64 = 0
+    private var pings = PendingPings()
     private var timer: DeadlineTimer?
     /// The rule that the peer broke. Nothing that comes after it is looked at.
     private var violation: WebSocketViolation?
@@ -111,8 +108,7 @@ final class WebSocketConnection: TunnelUser {
         self.timer = nil
         self.stopSending()
         self.messages.source.finish()
-        for ping in self.pings { ping.promise.fail(WebSocketError.closed) }
-        self.pings = []
+        self.pings.fail()
         if let violation = self.violation { _ = self.closing.peerBrokeRule(violation) }
         self.closeSignal.signal(self.closing.connectionLost())
         let onClose = self.onClose
@@ -166,7 +162,8 @@ final class WebSocketConnection: TunnelUser {
             try self.idleFrames.spend(at: self.eventLoop.now)
             self.answerPing(payload)
         case .pong(let payload):
-            if !self.isAnswer(payload) { try self.idleFrames.spend(at: self.eventLoop.now) }
+            let now = self.eventLoop.now
+            if !self.pings.isAnswered(by: payload, at: now) { try self.idleFrames.spend(at: now) }
         case .close(let code, let reason): self.peerClosed(code, reason: reason)
         }
     }
@@ -268,7 +265,8 @@ final class WebSocketConnection: TunnelUser {
     func writabilityChanged() {
         guard let tunnel = self.tunnel else { return }
         if self.isFlushing && tunnel.isWritable {
-            // The kernel has taken all at once. The senders go on when the loop's other connections have had their turn.
+            // The kernel has taken all at once. The senders go on when the loop's other connections have had their
+            // turn.
             LoopTurn.next(of: self.eventLoop) {
                 guard let tunnel = self.tunnel else { return }
                 self.sendQueue.setWritable(tunnel.isWritable)
@@ -287,13 +285,10 @@ final class WebSocketConnection: TunnelUser {
     // MARK: Pings
 
     func ping(_ promise: EventLoopPromise<TimeAmount>) {
-        guard self.isSending, self.pings.count < Self.maximumPings else {
-            promise.fail(WebSocketError.closed)
-            return
+        guard self.isSending, let payload = self.pings.add(promise, at: self.eventLoop.now) else {
+            return promise.fail(WebSocketError.closed)
         }
-        self.nextPing += 1
-        self.pings.append((self.nextPing, self.eventLoop.now, promise))
-        self.encoder.write(.ping, ByteBuffer(integer: self.nextPing), into: &self.batch)
+        self.encoder.write(.ping, payload, into: &self.batch)
         self.batchGrew()
     }
 
@@ -303,18 +298,6 @@ final class WebSocketConnection: TunnelUser {
         guard self.isSending, self.tunnel?.isWritable == true else { return }
         self.encoder.write(.pong, payload, into: &self.batch)
         self.batchGrew()
-    }
-
-    /// A pong has come. One that answers no ping of ours is a sign of life and nothing else (RFC 6455 § 5.5.3).
-    private func isAnswer(_ payload: ByteBuffer) -> Bool {
-        guard payload.readableBytes == 8, let number = payload.getInteger(at: payload.readerIndex, as: UInt64.self),
-            let index = self.pings.firstIndex(where: { $0.payload == number })
-        else { return false }
-        // A peer may answer the latest ping only, which then answers those before it.
-        let now = self.eventLoop.now
-        for ping in self.pings[...index] { ping.promise.succeed(now - ping.sent) }
-        self.pings.removeSubrange(...index)
-        return true
     }
 
     // MARK: Closing

@@ -18,9 +18,9 @@ extension WebTransportClient {
 
     /// Fetches a resource over HTTP/3 (GET), on a connection of its own.
     ///
-    /// With a `resumption` in the configuration that remembers the server, and unless `TransportOptions.earlyData` is off,
-    /// the request goes out before the handshake. It may then reach the server when somebody else wants it to: servers take
-    /// it once, but nothing tells when (RFC 9001 § 9.2).
+    /// With a `resumption` in the configuration that remembers the server, and unless `TransportOptions.earlyData` is
+    /// off, the request goes out before the handshake. It may then reach the server when somebody else wants it to:
+    /// servers take it once, but nothing tells when (RFC 9001 § 9.2).
     ///
     /// - Parameters:
     ///   - url: `https://host[:port]/path[?query]`.
@@ -43,7 +43,8 @@ extension WebTransportClient {
         }
     }
 
-    /// Waits until the servers of earlier fetches have sent what the next ones can resume, which comes behind the answer.
+    /// Waits until the servers of earlier fetches have sent what the next ones can resume, which comes behind the
+    /// answer.
     /// - Parameter limit: time for servers that send nothing of the kind.
     public func settled(within limit: TimeAmount = .seconds(1)) async {
         let endpoint = self.endpoint

@@ -11,8 +11,8 @@ import WebTransportCore
 /// A WebTransport client (draft-ietf-webtrans-http3). Each session has a QUIC connection of its own, as in
 /// browsers, unless sharing is turned on.
 ///
-/// `withSession` is for one session; `bind` makes a client whose sessions share one UDP socket, and connections too where
-/// `TransportOptions.maxSessionsPerConnection` and the server allow it.
+/// `withSession` is for one session; `bind` makes a client whose sessions share one UDP socket, and connections too
+/// where `TransportOptions.maxSessionsPerConnection` and the server allow it.
 public final class WebTransportClient: Sendable {
     /// How a client behaves.
     public struct Configuration: Sendable {
@@ -20,8 +20,8 @@ public final class WebTransportClient: Sendable {
         public var credentials: ClientCredentials
         /// How QUIC connections behave.
         public var transport = TransportOptions()
-        /// Remembers servers, so that later connections to them are shorter; nil makes each the first. A client keeps it,
-        /// and may share it with others.
+        /// Remembers servers, so that later connections to them are shorter; nil makes each the first. A client keeps
+        /// it, and may share it with others.
         public var resumption: ResumptionStore?
         /// Time for handshake and answer together.
         public var connectTimeout = TimeAmount.seconds(10)
@@ -66,8 +66,8 @@ public final class WebTransportClient: Sendable {
         self.isIPv6 = isIPv6
     }
 
-    /// Opens a session, runs `body` with it on the connection's event loop, and closes it and the socket when that returns
-    /// or throws.
+    /// Opens a session, runs `body` with it on the connection's event loop, and closes it and the socket when that
+    /// returns or throws.
     ///
     /// Every `await` in `body` resumes on the loop, without a thread hop; it must not block.
     /// - Parameters:

@@ -55,8 +55,8 @@ extension PeerConnection {
         try self.startHTTP3()
     }
 
-    /// A client compares the server's settings with those it relied on when it sent early, and keeps them for when it does
-    /// so the next time.
+    /// A client compares the server's settings with those it relied on when it sent early, and keeps them for when it
+    /// does so the next time.
     func compareAndRemember(_ settings: [Setting]) throws(HTTP3Error) {
         guard !self.quic.isServer else { return }
         if let remembered = self.quic.earlyTerms.flatMap(RememberedSettings.init(encoded:)) {

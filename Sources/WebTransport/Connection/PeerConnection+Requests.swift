@@ -29,7 +29,7 @@ extension PeerConnection {
                 if Negotiation.connectProtocols.contains(request.extendedConnectProtocol ?? "") {
                     self.logRefusal(of: request, status: error.status, error.reason, context)
                 }
-                self.refuseSession(streamID)
+                if request.method == .connect { self.refuseSession(streamID) }
                 return try self.answer(streamID, with: error.response)
             }
             if request.method == .connect {
@@ -170,8 +170,9 @@ extension PeerConnection {
         }
     }
 
-    /// Whether requests for sessions are answered: the client has said what it speaks (draft-ietf-webtrans-http3 § 3.1),
-    /// and its request is no replay of early data (draft-ietf-webtrans-http3 § 3.4; RFC 8470 § 5.1).
+    /// Whether requests for sessions are answered: the client has said what it speaks
+    /// (draft-ietf-webtrans-http3 § 3.1), and its request is no replay of early data (draft-ietf-webtrans-http3 § 3.4;
+    /// RFC 8470 § 5.1).
     private var servesSessions: Bool { self.negotiated != nil && !self.isHalfOpen }
 
     /// What the requests waited for may have come: they are taken as if they came now.
@@ -312,9 +313,6 @@ extension PeerConnection {
             // RFC 9220 § 3.
             return .refuse(.notImplemented, reason: "CONNECT for protocol \(request.extendedConnectProtocol ?? "none")")
         }
-        guard request.scheme == "https", request.path != nil, let authority = request.authority else {
-            return .refuse(.badRequest, reason: "CONNECT without scheme https, a path and an authority")
-        }
         guard request.headerFields[.earlyData] != "1" else {
             // RFC 8470 § 5.1, § 5.2: a gateway took it before the client's handshake, and sends it again afterwards.
             return .refuse(
@@ -326,7 +324,7 @@ extension PeerConnection {
             return .reset(.messageError, reason: why)
         }
         do {
-            try context.originPolicy.check(origin: request.headerFields[.origin], authority: authority)
+            try context.originPolicy.check(origin: request.headerFields[.origin], authority: request.authority ?? "")
         } catch {
             return .refuse(.forbidden, reason: error.description)
         }
@@ -378,7 +376,8 @@ extension HTTPField.Name {
 }
 
 extension HTTPRequest {
-    /// The application protocols that a client offers for its session, the best first (draft-ietf-webtrans-http3 § 3.3).
+    /// The application protocols that a client offers for its session, the best first
+    /// (draft-ietf-webtrans-http3 § 3.3).
     ///
     /// None when the field is malformed: it is then ignored as a whole.
     public var availableWebTransportProtocols: [String] {

@@ -6,8 +6,8 @@ import WebTransportCore
 // What sessions ask of their connection.
 
 extension PeerConnection {
-    /// Hands sessions to the server's task when their responses have left. What a handler sends at once must not overtake
-    /// them: a client keeps little of what belongs to no session that it knows.
+    /// Hands sessions to the server's task when their responses have left. What a handler sends at once must not
+    /// overtake them: a client keeps little of what belongs to no session that it knows.
     func offerNewSessions() {
         guard !self.newSessions.isEmpty, case .server(let context) = self.role else { return }
         let sessions = self.newSessions

@@ -239,8 +239,8 @@ extension PeerConnection {
         try self.spend(.abandonedStreams)
     }
 
-    /// Asks the peer to give up sending on a stream of a session, which is then not held against it. Requests are: one that
-    /// is refused and reset at once costs as much as any other.
+    /// Asks the peer to give up sending on a stream of a session, which is then not held against it. Requests are: one
+    /// that is refused and reset at once costs as much as any other.
     func stopReceiving(_ id: StreamID, code: UInt64) {
         self.incoming[id]?.isStoppedHere = true
         self.quic.stopSending(id, code: code)
@@ -270,8 +270,8 @@ extension PeerConnection {
             if case .fetching(let fetch) = self.role { fetch.reset(id.rawValue, code: code) }
             self.requestReset(id.rawValue, code: code)
             if !isInUse, id.direction == .bidirectional, self.incoming[id]?.isAnswered == false {
-                // RFC 9114 § 4.1.1: a request that is given up before it is complete, or has begun, is not answered. Without
-                // this the stream would never close.
+                // RFC 9114 § 4.1.1: a request that is given up before it is complete, or has begun, is not answered.
+                // Without this the stream would never close.
                 self.http3?.stopWriting(id.rawValue)
                 self.quic.reset(id, code: HTTP3ErrorCode.requestCancelled.rawValue)
             }

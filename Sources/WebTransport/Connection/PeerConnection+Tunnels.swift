@@ -8,11 +8,6 @@ import QUIC
 
 extension PeerConnection {
     func openTunnel(_ streamID: Int64, _ request: HTTPRequest, _ service: TunnelService) throws(HTTP3Error) {
-        // RFC 8441 § 4: these fields must be there.
-        guard request.scheme == "https", request.path != nil, request.authority != nil else {
-            let reason = "CONNECT without scheme https, a path and an authority\n"
-            return try self.answer(streamID, with: .text(.badRequest, reason))
-        }
         guard request.headerFields[.earlyData] != "1" else {
             // RFC 8470 § 5.1, § 5.2: a gateway took it before the client's handshake, and sends it again afterwards.
             return try self.answer(streamID, with: .text(.tooEarly, "it came as early data to a gateway\n"))
@@ -41,8 +36,8 @@ extension PeerConnection {
 /// A tunnel in the DATA frames of a request: the end of the stream is TCP's FIN, a reset with H3_REQUEST_CANCELLED its
 /// reset (RFC 9220 § 3).
 ///
-/// Flow control bounds what is kept here of both directions: the stream's credit is returned as the user takes bytes, and
-/// the user is asked to pause while the watermark's worth of what it has written waits to be acknowledged.
+/// Flow control bounds what is kept here of both directions: the stream's credit is returned as the user takes bytes,
+/// and the user is asked to pause while the watermark's worth of what it has written waits to be acknowledged.
 final class RequestTunnel: Tunnel {
     let id: StreamID
     private let connection: PeerConnection

@@ -46,16 +46,15 @@ final class PeerConnection {
     /// Those who wait until the peer allows another stream on the connection.
     var openings = StreamOpenings()
     /// Streams with suspended writers, which wait for their own acknowledgements or those of others.
-    private var waitingWriters: [SendStreamCore] = []
+    var waitingWriters: [SendStreamCore] = []
     /// Tunnels that wait until the connection as a whole holds less.
-    private var waitingTunnels: Set<Int64> = []
-    private var hasWaiting: Bool { !self.waitingWriters.isEmpty || !self.waitingTunnels.isEmpty }
+    var waitingTunnels: Set<Int64> = []
     /// HTTP/3's streams that this end has written to and that have not closed.
     var outputStreams: Set<StreamID> = []
     /// Those of them whose output waits for acknowledgements.
     var blockedOutput: Set<Int64> = []
     /// Whether they held as much as they may together when they were last written to.
-    private var isOutputFull = false
+    var isOutputFull = false
     /// Whoever waits until no session is ending and no response is under way.
     var settledPromises: [EventLoopPromise<Void>] = []
     /// Whether a server still waits for the end of the handshake: until then nothing proves that what arrives is new
@@ -67,8 +66,7 @@ final class PeerConnection {
     /// A server's.
     var requestDeadlines = RequestDeadlines()
     /// When the client had last read enough of its responses, and what it had acknowledged by then.
-    private var responseProgress: (time: NIODeadline, byteCount: Int)?
-    private static let leastProgress = 32 << 10
+    var responseProgress: (time: NIODeadline, byteCount: Int)?
     var hasCarriedSession = false
     private(set) var isDraining = false
     /// Whether a stream or datagram of a session has arrived.
@@ -76,7 +74,7 @@ final class PeerConnection {
     var hasReceivedGoaway = false
     /// Whether packets have come in since events were last dispatched.
     var hasReceived = false
-    private var probes = ProbeSchedule()
+    var probes = ProbeSchedule()
     var abuse = AbuseGuard()
     /// What the guard knows of.
     var seenProgress = 0
@@ -88,24 +86,6 @@ final class PeerConnection {
         case fetching(ResourceFetch)
     }
 
-    /// Bytes of one stream that may wait for acknowledgement before a writer is suspended, and below which it resumes.
-    /// The high one covers 100 Mbit/s over 80 ms.
-    static let highWatermark = 1 << 20
-    static let lowWatermark = 1 << 19
-    /// Bytes of HTTP/3's own streams that may wait for acknowledgement: a thousand requests for large resources by a
-    /// client that reads none must not cost a thousand copies. Beyond that a stream has one small piece at a time under
-    /// way: answers that a client leaves unread must not stop those that it waits for.
-    private static let maxHeldOutput = 8 << 20
-    /// Bytes of a connection that may wait for acknowledgement before every writer is suspended: a thousand streams of a
-    /// client that acknowledges nothing must not cost a thousand times the watermark of one.
-    private static let maxHeldByStreams = 16 << 20
-    /// Of the above, what a session may hold although others fill the connection: one whose client does not read must not
-    /// stop the rest.
-    var heldShareOfSession: Int { Self.maxHeldByStreams / max(1, self.sessions.count) }
-    /// Time for a page to open its next session, or to fetch its next resource.
-    private static let lingerTime = TimeAmount.seconds(5)
-    /// Time for a connection's first session, or between requests for resources.
-    private static let sessionlessTime = TimeAmount.seconds(30)
     /// As many as webtransport-go remembers.
     static let rememberedSessions = 16
 
@@ -127,56 +107,6 @@ final class PeerConnection {
 
     func markDirty() {
         self.endpoint.markDirty(self)
-    }
-
-    var hasRoomForStreams: Bool { self.quic.heldByteCount < Self.maxHeldByStreams }
-
-    func addWaitingTunnel(_ id: StreamID) {
-        self.waitingTunnels.insert(id.rawValue)
-    }
-
-    func addWaitingWriter(_ stream: SendStreamCore) {
-        self.waitingWriters.append(stream)
-    }
-
-    // MARK: Deadlines
-
-    var deadline: NIODeadline? {
-        guard self.quic.isOpen else { return self.quic.deadline }
-        return [self.quic.deadline, self.reapDeadline, self.probes.deadline, self.requestDeadlines.next]
-            .lazy.compactMap(\.self).min()
-    }
-
-    func handleTimeout(at now: NIODeadline) {
-        self.quic.handleTimeout(at: now)
-        if self.probes.timedOut(at: now, bytesInFlight: self.quic.pathStatistics.bytesInFlight) { self.probeSessions() }
-        for id in self.requestDeadlines.takeOverdue(at: now) { self.requestTimedOut(id) }
-        guard let reap = self.reapDeadline, reap <= now else { return }
-        guard self.http3?.isSendingMessages == true else { return self.close() }
-        // A tunnel may be silent for as long as those who use it let it.
-        guard !self.tunnels.isEmpty || self.isReadingResponses(at: now) else {
-            return self.fail(HTTP3Error(.unreadResponses))
-        }
-        self.reapDeadline = now + Self.lingerTime
-    }
-
-    /// Whether the client takes what it has asked for: 32 KiB in half a minute, which any link carries.
-    private func isReadingResponses(at now: NIODeadline) -> Bool {
-        let count = self.quic.acknowledgedByteCount
-        guard let last = self.responseProgress, count - last.byteCount < Self.leastProgress else {
-            self.responseProgress = (now, count)
-            return true
-        }
-        return now - last.time < Self.sessionlessTime
-    }
-
-    /// A connection that has nothing to carry is closed after a while.
-    func updateReaping() {
-        guard case .server = self.role else { return }
-        if self.http3?.isSendingMessages != true { self.responseProgress = nil }
-        // A connection that never asks for anything also ends, and what it sent early for a session with it.
-        let time = self.hasCarriedSession ? Self.lingerTime : Self.sessionlessTime
-        self.reapDeadline = self.sessions.isEmpty ? .now() + time : nil
     }
 
     // MARK: Closing
@@ -243,7 +173,7 @@ final class PeerConnection {
         if isDue { self.probeSessions() }
     }
 
-    private func probeSessions() {
+    func probeSessions() {
         for session in self.sessions.keys { self.quic.probe(StreamID(rawValue: session)) }
     }
 
@@ -347,69 +277,5 @@ final class PeerConnection {
     func remember(endedSession id: Int64) {
         if self.endedSessions.count == Self.rememberedSessions { self.endedSessions.removeFirst() }
         self.endedSessions.append(id)
-    }
-
-    // MARK: Output
-
-    /// Moves HTTP/3's output into QUIC's streams, once a turn.
-    func prepareOutput() {
-        guard let http3 = self.http3, self.quic.isOpen else { return }
-        do throws(HTTP3Error) {
-            var held = self.heldOutput
-            self.isOutputFull = held >= Self.maxHeldOutput
-            while let output = try http3.nextOutput(inSmallPieces: self.isOutputFull) {
-                let id = StreamID(rawValue: output.streamID)
-                held += output.bytes.readableBytes
-                self.outputStreams.insert(id)
-                self.quic.write(output.bytes, to: id, finish: output.isFinal)
-                self.isOutputFull = held >= Self.maxHeldOutput
-                if self.quic.unacknowledgedByteCount(of: id) > (self.isOutputFull ? 0 : Self.highWatermark) {
-                    http3.block(output.streamID)
-                    self.blockedOutput.insert(output.streamID)
-                }
-            }
-        } catch {
-            self.fail(error)
-        }
-    }
-
-    /// Bytes of HTTP/3's streams that wait for acknowledgement, counted only when the connection holds enough to matter.
-    private var heldOutput: Int {
-        guard self.quic.heldByteCount >= Self.maxHeldOutput else { return 0 }
-        return self.outputStreams.reduce(0) { $0 + self.quic.unacknowledgedByteCount(of: $1) }
-    }
-
-    /// What is held has become less, by acknowledgements or by the end of a stream.
-    func wakeWriters() {
-        guard self.hasRoomForStreams, self.hasWaiting else { return }
-        let (writers, tunnels) = (self.waitingWriters, self.waitingTunnels)
-        self.waitingWriters.removeAll()
-        self.waitingTunnels.removeAll()
-        for writer in writers { writer.roomReturned() }
-        for tunnel in tunnels { self.tunnels[tunnel]?.roomReturned() }
-    }
-
-    /// A stream has given up what it held. Its writers' wake-up must not come in the middle of that.
-    func roomReturned() {
-        guard self.hasWaiting else { return }
-        let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
-        self.eventLoop.execute { bound.value.wakeWriters() }
-    }
-
-    private func acknowledged(_ id: StreamID) {
-        self.wakeWriters()
-        let held = self.quic.unacknowledgedByteCount(of: id)
-        // Nothing of the session's stream is left to send or to acknowledge: the close was received.
-        if held == 0, self.http3?.queuedByteCount(of: id.rawValue) ?? 0 == 0 {
-            self.settling[id.rawValue]?.peerKnowsOfEnd()
-        }
-        if let stream = self.sendStreams[id] {
-            stream.acknowledged(heldByteCount: held)
-        } else if self.isOutputFull ? held == 0 : held < Self.lowWatermark,
-            self.blockedOutput.remove(id.rawValue) != nil
-        {
-            self.http3?.unblock(id.rawValue)
-        }
-        self.tunnels[id.rawValue]?.roomReturned()
     }
 }

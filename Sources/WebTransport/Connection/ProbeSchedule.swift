@@ -2,12 +2,13 @@ import NIOCore
 
 /// When to look whether the peer has stopped the CONNECT stream of a session.
 ///
-/// A peer that does has ended the session (draft-ietf-webtrans-http3 § 6), but ngtcp2 reports STOP_SENDING only when the
-/// stream is next written to. An empty frame does that. It is written when packets have come in, which may have said so.
+/// A peer that does has ended the session (draft-ietf-webtrans-http3 § 6), but ngtcp2 reports STOP_SENDING only when
+/// the stream is next written to. An empty frame does that. It is written when packets have come in, which may have
+/// said so.
 ///
-/// Packets that led to no event are most likely acknowledgements, perhaps of a probe, or the probes of the peer: two idle ends
-/// must not keep each other awake. One that acknowledges a probe which was all that was in flight is no reason for
-/// another, and few of the others are: there is a purse for them, which only events fill up at once.
+/// Packets that led to no event are most likely acknowledgements, perhaps of a probe, or the probes of the peer: two
+/// idle ends must not keep each other awake. One that acknowledges a probe which was all that was in flight is no
+/// reason for another, and few of the others are: there is a purse for them, which only events fill up at once.
 struct ProbeSchedule {
     private var last: NIODeadline?
     private var isAlone = false

@@ -5,7 +5,8 @@ import QUIC
 /// sends a byte at a time must not hold a stream, nor what its header section holds, for as long as it likes.
 struct RequestDeadlines {
     private var pending: [StreamID: NIODeadline] = [:]
-    /// When to look for requests that are overdue; nil when none is pending. It may be that of one that has arrived since.
+    /// When to look for requests that are overdue; nil when none is pending. It may be that of one that has arrived
+    /// since.
     private(set) var next: NIODeadline?
 
     mutating func requestBegan(_ id: StreamID, until deadline: NIODeadline) {

@@ -1,8 +1,8 @@
 import Glibc
 import QUIC
 
-/// One connection's qlog in a file of its own. Written through the C library's buffer, on the connection's loop: qlog is
-/// for looking into a problem, not for production.
+/// One connection's qlog in a file of its own. Written through the C library's buffer, on the connection's loop: qlog
+/// is for looking into a problem, not for production.
 final class QlogFile {
     private let file: UnsafeMutablePointer<FILE>
 

@@ -226,8 +226,8 @@ final class UDPEndpoint {
         guard !self.isTurnScheduled, !self.dirty.isEmpty else { return }
         self.isTurnScheduled = true
         let bound = NIOLoopBound(self, eventLoop: self.eventLoop)
-        // Two ticks: a task that was resumed may take a second one to get from its sequence into its handler, and what it
-        // writes then shares packets with the acknowledgements of this turn.
+        // Two ticks: a task that was resumed may take a second one to get from its sequence into its handler, and what
+        // it writes then shares packets with the acknowledgements of this turn.
         let eventLoop = self.eventLoop
         eventLoop.execute { eventLoop.execute { bound.value.turn() } }
     }
@@ -300,7 +300,7 @@ final class UDPEndpoint {
             timer.callback.cancel()
         }
         do {
-            let handler = TimerHandler(endpoint: NIOLoopBound(self, eventLoop: self.eventLoop))
+            let handler = EndpointTimer(endpoint: NIOLoopBound(self, eventLoop: self.eventLoop))
             self.timer = (next, try self.eventLoop.scheduleCallback(at: next, handler: handler))
         } catch {
             // The loop is shutting down, and the connections with it.
@@ -308,7 +308,7 @@ final class UDPEndpoint {
         }
     }
 
-    fileprivate func timerRang() {
+    func timerRang() {
         self.timer = nil
         let now = NIODeadline.now()
         while let connection = self.deadlines.popDue(at: now) {
@@ -360,8 +360,8 @@ final class UDPEndpoint {
         return channel.close()
     }
 
-    /// NIO has given the socket up, on a read error that it takes for fatal. Its descriptor may be another's by now, so that
-    /// nothing can be sent any more; whoever has a session here learns of its end.
+    /// NIO has given the socket up, on a read error that it takes for fatal. Its descriptor may be another's by now, so
+    /// that nothing can be sent any more; whoever has a session here learns of its end.
     func socketClosed() {
         guard self.state == .open else { return }
         self.logger.error("The UDP socket was lost: its connections end.")
@@ -389,13 +389,5 @@ final class UDPEndpoint {
         self.timer?.callback.cancel()
         self.timer = nil
         self.publishLast()
-    }
-}
-
-private struct TimerHandler: NIOScheduledCallbackHandler, Sendable {
-    let endpoint: NIOLoopBound<UDPEndpoint>
-
-    func handleScheduledCallback(eventLoop: some EventLoop) {
-        self.endpoint.value.timerRang()
     }
 }

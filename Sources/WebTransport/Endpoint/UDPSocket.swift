@@ -11,7 +11,8 @@ import QUIC
 /// a microsecond or two cheaper for a lone packet.
 struct UDPSocket {
     let descriptor: CInt
-    /// Whether the kernel cuts a run into packets. Cleared for good when it cannot, or the interface's driver fails at it.
+    /// Whether the kernel cuts a run into packets. Cleared for good when it cannot, or the interface's driver fails at
+    /// it.
     var canSegment: Bool
     private(set) var statistics = Statistics()
 

@@ -71,9 +71,10 @@ struct TransportMetric: Hashable, Sendable {
     )
 
     static let all = [
-        connections, handshakes, connectionsAccepted, connectionsRefused, connectionsClosed, retries,
-        versionNegotiations, statelessResets, datagramsDropped, limits, requestsTimedOut, sessions, sessionsAccepted,
-        sessionsRefused,
+        connections, handshakes, connectionsAccepted, connectionsRefused, connectionsClosed,
+        retries, versionNegotiations, statelessResets, datagramsDropped,
+        limits, requestsTimedOut,
+        sessions, sessionsAccepted, sessionsRefused,
         streams, streamsRejected, datagramsLost,
     ]
 }

@@ -33,13 +33,16 @@ public final class WebTransportServer: Sendable {
         package var tunnels: TunnelService?
         /// Sessions at one time; beyond it they are refused with 429. One takes about 140 kB.
         ///
-        /// It bounds connections, too: there may be as many, and a thousand more for those that only ask for resources or
-        /// have yet to ask for anything. Beyond it they are refused with CONNECTION_REFUSED (RFC 9000 § 20.1).
+        /// It bounds connections, too: there may be as many, and a thousand more for those that only ask for resources
+        /// or have yet to ask for anything. Beyond it they are refused with CONNECTION_REFUSED (RFC 9000 § 20.1). Each
+        /// of several loops refuses for itself, a quarter and 128 connections above its share, since the kernel spreads
+        /// clients at random.
         public var maxSessions = 10_000
         /// Connections beside those of sessions.
         package var connectionsBesideSessions = 1_000
-        /// How long a request may take to arrive whole, from its first byte. A person's slow link sends one in far less, and a
-        /// peer that sends a byte at a time must not hold a stream for ever. A session's stream is whole with its header fields.
+        /// How long a request may take to arrive whole, from its first byte. A person's slow link sends one in far
+        /// less, and a peer that sends a byte at a time must not hold a stream for ever. A session's stream is whole
+        /// with its header fields.
         public var requestTimeout = TimeAmount.seconds(10)
         /// How QUIC connections behave.
         public var transport = TransportOptions()
@@ -228,8 +231,9 @@ public final class WebTransportServer: Sendable {
         }
     }
 
-    /// Begins to shut down in order: sessions are asked to finish (WT_DRAIN_SESSION), no new ones are accepted, and what is left
-    /// after the grace period is closed. `run` then returns; without sessions it does so at once. A second call has no effect.
+    /// Begins to shut down in order: sessions are asked to finish (WT_DRAIN_SESSION), no new ones are accepted, and
+    /// what is left after the grace period is closed. `run` then returns; without sessions it does so at once. A second
+    /// call has no effect.
     public func beginGracefulShutdown() {
         // A closure that runs once, on any of the loops.
         let timeout = self.endpoints[0].eventLoop.scheduleTask(in: self.configuration.gracePeriod) {

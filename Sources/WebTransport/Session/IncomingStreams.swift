@@ -3,8 +3,8 @@ import NIOCore
 
 /// The bidirectional streams that a peer opens, in order. Iterate it once.
 ///
-/// A peer may open as many streams as the connection allows at once; when one has closed and its data was read to the end
-/// or given up here, it may open another.
+/// A peer may open as many streams as the connection allows at once; when one has closed and its data was read to the
+/// end or given up here, it may open another.
 public struct IncomingBidirectionalStreams: AsyncSequence, Sendable {
     private let base: Mailbox<NIOLoopBound<ReceiveStreamCore>>
     private let session: NIOLoopBound<SessionCore>

@@ -9,8 +9,8 @@ final class ReceiveStreamCore {
     let connection: PeerConnection
     /// The sending half of the same stream, when it is bidirectional.
     weak var counterpart: SendStreamCore?
-    /// The application's end of the stream's queue, until it has it: when the application lets go of it, nobody reads any
-    /// more, and the stream is given up.
+    /// The application's end of the stream's queue, until it has it: when the application lets go of it, nobody reads
+    /// any more, and the stream is given up.
     private var mailbox: Mailbox<Item>?
     private let source: Mailbox<Item>.Source
     private let ledger: CreditLedger
@@ -192,7 +192,8 @@ private final class CreditLedger {
         self.connection.markDirty()
     }
 
-    /// Nobody reads any more, be it that the end was reached: what is left is thrown away, and the peer is told to stop when it has not finished.
+    /// Nobody reads any more, be it that the end was reached: what is left is thrown away, and the peer is told to stop
+    /// when it has not finished.
     func abandoned() {
         if self.undelivered > 0 { self.settle(self.undelivered) }
         self.core?.stop(code: 0)

@@ -99,8 +99,8 @@ final class SendStreamCore {
         self.notedByteCount = held
     }
 
-    /// A writer whose stream the peer has stopped waits for its close, which tells it: else it could go on for ever, on the
-    /// very loop that would have to tell it.
+    /// A writer whose stream the peer has stopped waits for its close, which tells it: else it could go on for ever, on
+    /// the very loop that would have to tell it.
     private func hasRoom(below watermark: Int) -> Bool {
         self.connection.quic.unacknowledgedByteCount(of: self.id) <= watermark && self.waitingData.isEmpty
             && (self.connection.hasRoomForStreams || self.flow?.hasShareLeft == true)

@@ -252,8 +252,9 @@ final class SessionCore {
         self.peerKnowsOfEnd()
     }
 
-    /// The session is over for the application. Its streams are reset when the peer knows of the end: before the close, the
-    /// resets make Chromium 156 lose code and reason (it told 81 of 1,000 pages "Connection lost", and behind it none).
+    /// The session is over for the application. Its streams are reset when the peer knows of the end: before the close,
+    /// the resets make Chromium 156 lose code and reason (it told 81 of 1,000 pages "Connection lost", and behind it
+    /// none).
     private func end(_ end: WebTransportSession.End) {
         self.flow?.sessionEnded()
         for stream in self.streams.values {

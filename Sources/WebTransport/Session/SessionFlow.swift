@@ -6,8 +6,8 @@ import WebTransportCore
 
 /// Flow control of one session at work: its limits, who waits for them, and its capsules.
 ///
-/// There is none unless both ends have declared that they keep limits. Streams hold on to it when the session has ended;
-/// it has no effect then.
+/// There is none unless both ends have declared that they keep limits. Streams hold on to it when the session has
+/// ended; it has no effect then.
 final class SessionFlow {
     private var control: SessionFlowControl
     private let sessionID: Int64

@@ -57,7 +57,8 @@ public struct WebTransportSession: Sendable {
     }
 
     /// Opens a stream that both ends send on. Suspends while the peer allows no more streams.
-    /// - Throws: `WebTransportError` when the session has ended, `CancellationError` when the task was cancelled meanwhile.
+    /// - Throws: `WebTransportError` when the session has ended, `CancellationError` when the task was cancelled
+    ///   meanwhile.
     public func openBidirectionalStream() async throws -> WebTransportBidirectionalStream {
         let stream = try await self.open(.bidirectional)
         guard let receiving = stream.receiving else { preconditionFailure("a bidirectional stream has two halves") }
@@ -72,7 +73,8 @@ public struct WebTransportSession: Sendable {
     }
 
     /// Opens a stream that this end sends on. Suspends while the peer allows no more streams.
-    /// - Throws: `WebTransportError` when the session has ended, `CancellationError` when the task was cancelled meanwhile.
+    /// - Throws: `WebTransportError` when the session has ended, `CancellationError` when the task was cancelled
+    ///   meanwhile.
     public func openUnidirectionalStream() async throws -> WebTransportSendStream {
         WebTransportSendStream(core: try await self.open(.unidirectional).sending, eventLoop: self.eventLoop)
     }

@@ -112,10 +112,11 @@ private struct HTTP2Answers {
         )
     }
 
-    /// A stream that has an answer in both has the same one. Frames behind a request may come before its answer or after
-    /// it, so that one of the two may be reset, and a tunnel cut short.
+    /// A stream that has an answer in both has the same one. Frames behind a request may come before its answer or
+    /// after it, so that one of the two may be reset, and a tunnel cut short.
     func requireConsistency(with other: HTTP2Answers, _ pair: String) throws {
-        // What is an error on a stream that the client has ended is none on one that the server has reset (RFC 9113 § 5.1).
+        // What is an error on a stream that the client has ended is none on one that the server has reset
+        // (RFC 9113 § 5.1).
         guard !self.hasFailed, !other.hasFailed else { return }
         for stream in Set(self.answers.keys).union(other.answers.keys) {
             switch (self.answers[stream], other.answers[stream]) {

@@ -4,12 +4,12 @@ import NIOCore
 @testable import HTTP3
 
 extension FuzzTarget {
-    /// HTTP/3 on the streams of one connection, with nghttp3 beneath: control, QPACK, requests or responses, and streams
-    /// of unknown type.
+    /// HTTP/3 on the streams of one connection, with nghttp3 beneath: control, QPACK, requests or responses, and
+    /// streams of unknown type.
     ///
-    /// The first byte says which end is under test (bit 1) and whether the peer begins as it should (bit 0). Each further
-    /// chunk begins with a byte that names a stream (three bits), its end (one bit) and its length (four bits; 15 means
-    /// that another byte says it).
+    /// The first byte says which end is under test (bit 1) and whether the peer begins as it should (bit 0). Each
+    /// further chunk begins with a byte that names a stream (three bits), its end (one bit) and its length (four bits;
+    /// 15 means that another byte says it).
     static let http3Connection = FuzzTarget("http3-connection") { input in
         let script = HTTP3Script(input)
         var whole = try HTTP3Run(isServer: script.isServer)
@@ -203,7 +203,8 @@ private struct HTTP3Run {
             )
         }
         guard !self.hasFailed else { return }
-        // A header section that waits for QPACK's table keeps its credit; elsewhere a byte may be held back for a while.
+        // A header section that waits for QPACK's table keeps its credit; elsewhere a byte may be held back for a
+        // while.
         for (id, given) in self.given where id & 2 != 0 && !self.done.contains(id) {
             let missing = given - self.credits[id, default: 0]
             try require((0...1).contains(missing), "the credit of stream \(id) lacks \(missing) bytes of \(given)")

@@ -1,10 +1,11 @@
 import NIOCore
 import WebTransport
 
-/// `/test/reset` gives up sending, `/test/stop` receiving, on every stream that the client opens, or with `of=server` on
-/// one that the server opens, when the client has sent something on it.
+/// `/test/reset` gives up sending, `/test/stop` receiving, on every stream that the client opens, or with `of=server`
+/// on one that the server opens, when the client has sent something on it.
 ///
-/// `code=N` is an application's code, `http3-code=N` a code of HTTP/3 as it travels, which need not be an application's.
+/// `code=N` is an application's code, `http3-code=N` a code of HTTP/3 as it travels, which need not be an
+/// application's.
 struct AbortEndpoint: TestEndpoint {
     enum Signal {
         case reset
