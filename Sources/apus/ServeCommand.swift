@@ -70,7 +70,7 @@ struct ServeCommand: AsyncParsableCommand {
         help: ArgumentHelp(
             """
             Sessions of each transport at one time, up to 1000000; further ones are refused. It bounds connections, too: \
-            there may be a thousand more, over UDP and over TCP.
+            there may be about a thousand more, over UDP and over TCP.
             """,
             valueName: "n"
         )

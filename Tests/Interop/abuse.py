@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from raw_http3 import HTTP3Peer, http_datagram
 from raw_quic import varint
 from rules import Close
-from server import Server, resident
+from server import Memory, Server
 
 # Generous: a correct server takes a part of a second.
 PATIENCE = 60.0
@@ -83,17 +83,17 @@ def flood(server: Server, peer: HTTP3Peer, step: Callable[[], object], steps: in
     """Repeats a step until the server closes the connection, or for that many times, beside a bystander."""
     with Bystander(server) as bystander:
         bystander.check()
-        before = resident(server)
-        growth = count = 0
+        memory = Memory(server)
+        count = 0
         while count < steps and peer.closed is None:
             step()
             count += 1
             bystander.check()
-            growth = max(growth, resident(server) - before)
             if peer.closed is None:
                 peer.settle()
         bystander.check()
     assert server.is_running
+    growth = memory.growth
     print(f"{count} steps, {growth} kB; then {peer.closed or 'the connection goes on'}")
     return Outcome(peer.closed, growth, count)
 

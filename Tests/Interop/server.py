@@ -94,8 +94,27 @@ def resident(server: Server) -> int:
     """The server's memory in kB. Under a sanitizer, which keeps what is freed, 0 and so within every bound."""
     if IS_SANITIZED:
         return 0
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+    return kilobytes(Path(f"/proc/{server.process.pid}"), "VmRSS:")
+
+
+def kilobytes(process: Path, field: str) -> int:
+    lines = (process / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+class Memory:
+    """How much the server's memory has grown by at most since this was made, in kB: the kernel notes the peak."""
+
+    def __init__(self, server: Server) -> None:
+        self._process = Path(f"/proc/{server.process.pid}")
+        # Sets the peak back to what is (proc(5)).
+        (self._process / "clear_refs").write_text("5")
+        self._before = kilobytes(self._process, "VmRSS:")
+
+    @property
+    def growth(self) -> int:
+        """Under a sanitizer 0, as for `resident`."""
+        return 0 if IS_SANITIZED else kilobytes(self._process, "VmHWM:") - self._before
 
 
 def first_line(process: subprocess.Popen, log: Path) -> bytes:

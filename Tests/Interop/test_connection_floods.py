@@ -9,7 +9,7 @@ import ssl
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ from aioquic.quic.connection import QuicConnection
 from abuse import PATIENCE, Bystander, await_metric, metrics
 from raw_http3 import HTTP3Peer
 from rules import expect, http3_error
-from server import Server, resident
+from server import Memory, Server, resident
 
 CONNECTIONS = "apus_quic_connections"
 HANDSHAKES = "apus_quic_handshakes"
@@ -34,19 +34,30 @@ PER_HANDSHAKE = 250
 PER_CONNECTION = 40
 
 
-def first_flight() -> bytes:
-    """A client's first packet, with IDs of its own."""
+def beginning() -> tuple[QuicConnection, bytes]:
+    """A client and its first packet, with IDs of its own."""
     configuration = QuicConfiguration(alpn_protocols=["h3"], verify_mode=ssl.CERT_NONE, server_name="localhost")
     client = QuicConnection(configuration=configuration)
     client.connect(("127.0.0.1", 1), now=time.monotonic())
-    return client.datagrams_to_send(now=time.monotonic())[0][0]
+    return client, client.datagrams_to_send(now=time.monotonic())[0][0]
 
 
 def flood_with_first_flights(server: Server, count: int) -> None:
     """Each from a port of its own, to which nobody listens any more."""
     for _ in range(count):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            sender.sendto(first_flight(), ("127.0.0.1", server.port))
+            sender.sendto(beginning()[1], ("127.0.0.1", server.port))
+
+
+def reply(server: Server, packet: bytes) -> bytes | None:
+    """What comes first to a port that sends a packet, and then nothing more; None when nothing does in a second."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(1)
+        sender.sendto(packet, ("127.0.0.1", server.port))
+        try:
+            return sender.recv(65536)
+        except TimeoutError:
+            return None
 
 
 def check_others(server: Server) -> None:
@@ -59,12 +70,12 @@ def test_first_flights_without_end(own_server: Server) -> None:
     """RFC 9000 § 8.1.2, § 21.3: Retry switches on by itself, so that what is half open stays bounded; the rest costs
     nothing. When the handshakes have timed out it switches off again."""
     check_others(own_server)
-    before = resident(own_server)
+    memory = Memory(own_server)
     assert metrics(own_server)[RETRIES] == 0
     for _ in range(4):
         flood_with_first_flights(own_server, 150)
         check_others(own_server)
-    growth = resident(own_server) - before
+    growth = memory.growth
     # 128 on all loops together, at which Retry begins; whoever answers a Retry may begin beyond.
     half_open = await_metric(own_server, HANDSHAKES, bool)
     print(f"{half_open:.0f} handshakes half open, {growth} kB")
@@ -93,18 +104,65 @@ def test_handshakes_that_are_never_finished_give_their_memory_back(own_server: S
     assert levels[2] - levels[0] < 64 * PER_HANDSHAKE
 
 
+BEYOND = [
+    # Those of sessions, and a thousand; a loop of several has a quarter and 128 above its share.
+    pytest.param("max_connections", 1002, ["--max-sessions", "2", "--loops", "1"], id="connections, one loop"),
+    pytest.param("max_connections", 4 * (1002 // 4 * 5 // 4 + 128), ["--max-sessions", "2", "--loops", "4"],
+                 id="connections, four loops"),
+    pytest.param("max_handshakes", 2048, ["--loops", "1"], id="handshakes"),
+]
+
+
+@pytest.mark.parametrize("reason, limit, arguments", BEYOND)
+def test_connections_beyond_a_limit(
+    apus: Path, tmp_path: Path, reason: str, limit: int, arguments: list[str]
+) -> None:
+    """RFC 9000 § 5.2.2, § 20.1: CONNECTION_REFUSED, at the cost of one packet. Who has a connection keeps it, and there
+    is room again when the handshakes have timed out."""
+    refused = f'apus_quic_connections_refused_total{{reason="{reason}"}}'
+    server = Server.start(tmp_path, "--retry", "never", *arguments)
+    try:
+        with Bystander(server) as bystander:
+            bystander.check()
+            memory = Memory(server)
+            # Made before they are sent: the first must not time out before the last.
+            clients = [beginning() for _ in range(limit + 300)]
+            refusals = 0
+            for number, (client, packet) in enumerate(clients):
+                came = reply(server, packet)
+                # A refusal is one short packet; a handshake begins with full ones.
+                if came is not None and len(came) < 1000:
+                    refusals += 1
+                    client.receive_datagram(came, ("127.0.0.1", server.port), now=time.monotonic())
+                    expect("RFC 9000 § 20.1", "a first flight too many", 0x02, client._close_event.error_code)
+                if number % 200 == 199:
+                    bystander.check()
+            growth = memory.growth
+            count = metrics(server)[HANDSHAKES if reason == "max_handshakes" else CONNECTIONS]
+            print(f"{count:.0f} under way, {refusals} refused, {growth} kB")
+            assert refusals > 0
+            assert count <= limit
+            assert growth < limit * PER_HANDSHAKE
+            await_metric(server, refused, lambda count: count == refusals)
+            await_metric(server, HANDSHAKES, lambda count: count == 0)
+            check_others(server)
+            bystander.check()
+    finally:
+        server.stop()
+
+
 def test_connections_that_ask_for_nothing(own_server: Server) -> None:
     """RFC 9114 § 5.1 [35, 38]: who has finished the handshake has half a minute to ask for something, and is then closed
     without an error. Until then it costs what a connection costs, and a session beside them goes on."""
     count = 200
     with Bystander(own_server) as bystander, ExitStack() as stack:
         bystander.check()
-        before = resident(own_server)
+        memory = Memory(own_server)
         idle = [stack.enter_context(HTTP3Peer(own_server)) for _ in range(count)]
         # The last packet, from which the idle timeout counts, comes after the end of the handshake.
         assert all(peer.settle() for peer in idle)
         await_metric(own_server, CONNECTIONS, lambda connections: connections >= count)
-        growth = resident(own_server) - before
+        growth = memory.growth
         print(f"{growth} kB for {count} connections")
         assert growth < count * PER_HANDSHAKE
         deadline = time.monotonic() + PATIENCE
@@ -137,20 +195,30 @@ def healthz(server: Server) -> bytes:
         return answer.read()
 
 
-def test_tls_handshakes_that_never_begin(own_server: Server) -> None:
+def client_hello() -> bytes:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with suppress(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname="localhost").do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize("said", [b"", client_hello()], ids=["nothing", "a ClientHello"])
+def test_tls_handshakes_that_never_end(own_server: Server, said: bytes) -> None:
     """Each connection has ten seconds for its first request, TLS included; meanwhile others are served."""
-    before = resident(own_server)
-    with ExitStack() as stack:
+    with Bystander(own_server) as bystander, ExitStack() as stack:
+        bystander.check()
+        memory = Memory(own_server)
         for _ in range(300):
-            stack.enter_context(socket.create_connection(("127.0.0.1", own_server.port)))
+            stack.enter_context(socket.create_connection(("127.0.0.1", own_server.port))).sendall(said)
         await_metric(own_server, TCP, lambda count: count >= 300)
         assert healthz(own_server) == b"ok"
-        growth = resident(own_server) - before
-        print(f"{growth} kB for 300 connections")
-        assert growth < 300 * PER_HANDSHAKE
+        bystander.check()
         await_metric(own_server, TCP_TIMED_OUT, lambda count: count >= 300)
         # The one that asks for it.
         await_metric(own_server, TCP, lambda count: count <= 1)
+        bystander.check()
+        print(f"{memory.growth} kB for 300 connections")
+        assert memory.growth < 300 * (PER_HANDSHAKE if said else PER_CONNECTION)
 
 
 def test_tcp_connections_beyond_the_limit(apus: Path, tmp_path: Path) -> None:
@@ -164,14 +232,14 @@ def test_tcp_connections_beyond_the_limit(apus: Path, tmp_path: Path) -> None:
                 kept = http.client.HTTPConnection("127.0.0.1", server.http_port, timeout=PATIENCE)
                 stack.callback(kept.close)
                 assert asked_again(kept) == b"ok"
-                before = resident(server)
+                memory = Memory(server)
                 for _ in range(1100):
                     stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
                 # Metrics come over a connection, too, which then finds no place: they are read when the others have ended.
                 await_refusal(server)
                 assert asked_again(kept) == b"ok"
                 bystander.check()
-                growth = resident(server) - before
+                growth = memory.growth
                 print(f"{growth} kB for 1,000 connections")
                 assert growth < 1000 * PER_CONNECTION
             await_places(server)

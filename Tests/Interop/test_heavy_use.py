@@ -8,7 +8,7 @@ import os
 from abuse import PATIENCE, await_places, metrics
 from http3_client import client
 from raw_http3 import HTTP3Peer, close_capsule, get, headers, wt_header
-from server import Server, resident
+from server import Memory, Server
 
 IS_FULL = os.environ.get("APUS_MEMORY") == "full"
 SESSIONS = 10_000 if IS_FULL else 1000
@@ -101,9 +101,9 @@ def test_sessions_one_after_the_other(own_server: Server) -> None:
                 assert peer.closed is None
 
         sessions(SESSIONS // 2)
-        before = resident(own_server)
+        memory = Memory(own_server)
         sessions(SESSIONS - SESSIONS // 2)
-        growth = resident(own_server) - before
+        growth = memory.growth
     print(f"{growth} kB for {SESSIONS - SESSIONS // 2} sessions")
     assert growth < LEFT_BY_SESSIONS
     assert none_exceeded(own_server)

@@ -12,7 +12,7 @@ from h2.errors import ErrorCodes
 from abuse import metrics
 from http2_client import TIMEOUT, Field, client, tls
 from raw_http2 import CONTINUATION, GET, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, literal
-from server import Server, resident
+from server import Memory, Server
 from test_http3 import TRANSPORT_FIELDS, http1, lab_files
 
 
@@ -287,14 +287,14 @@ def check_end(own_server: Server, sent: bytes, code: int) -> None:
     async def main() -> None:
         async with client(own_server) as other:
             await other.request("GET", "/healthz")
-            before = resident(own_server)
+            memory = Memory(own_server)
             codes = set()
             for _ in range(3):
                 codes.add(await goaway(own_server, sent))
                 assert (await other.request("GET", "/healthz")).body == b"ok"
             # A reset of the kernel's may overtake one of them.
             assert codes - {None} == {code}
-            assert resident(own_server) - before < 16 << 10
+            assert memory.growth < 16 << 10
 
     asyncio.run(main())
 
@@ -323,7 +323,7 @@ def test_a_client_that_asks_and_does_not_read_is_not_read_either(own_server: Ser
         plain.settimeout(TIMEOUT)
         plain.connect(("127.0.0.1", own_server.port))
         with tls("h2").wrap_socket(plain) as connection:
-            before = resident(own_server)
+            memory = Memory(own_server)
             connection.sendall(PREFACE)
             connection.settimeout(3)
             sent = 0
@@ -338,7 +338,7 @@ def test_a_client_that_asks_and_does_not_read_is_not_read_either(own_server: Ser
             except TimeoutError:
                 pass
             assert 0 < sent < count // 2, sent
-            assert resident(own_server) - before < 24 << 10
+            assert memory.growth < 24 << 10
 
     async def main() -> None:
         async with client(own_server) as other:

@@ -11,7 +11,7 @@ from abuse import Bystander, await_metric, exceeded, flood
 from raw_http3 import HTTP3Peer, get, headers, http_datagram, wt_header
 from raw_quic import varint
 from rules import http3_error
-from server import Server, resident
+from server import Memory, Server
 
 INITIAL_MAX_DATA, INITIAL_MAX_STREAM_DATA_BIDI_LOCAL = 0x04, 0x05
 # In kB. Of the streams of one connection 16 MiB may wait for acknowledgement and 8 MiB to be read, in buffers of a packet's
@@ -142,7 +142,7 @@ def test_a_peer_that_never_acknowledges(own_server: Server, kind: str, steps: in
 
 def test_a_websocket_that_is_not_read(own_server: Server) -> None:
     """Messages that come back to a client that reads none: the server stops reading, too."""
-    before = resident(own_server)
+    memory = Memory(own_server)
     key = "dGhlIHNhbXBsZSBub25jZQ=="
     request = (
         f"GET /echo HTTP/1.1\r\nHost: localhost:{own_server.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -163,5 +163,5 @@ def test_a_websocket_that_is_not_read(own_server: Server) -> None:
                 tls.sendall(message)
                 sent += 1
         bystander.check()
-        print(f"{sent} messages were taken, {resident(own_server) - before} kB")
-        assert resident(own_server) - before < BOUND
+        print(f"{sent} messages were taken, {memory.growth} kB")
+        assert memory.growth < BOUND

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import http2_client
 import http3_client
-from server import Server, resident
+from server import Memory, Server
 from websocket_peer import BINARY, Http2Tunnel, Http3Tunnel, frame
 
 MESSAGE = bytes(16 << 10)
@@ -43,17 +43,17 @@ def test_a_client_that_does_not_read_is_held_up_over_http2(own_server: Server) -
                     await client.send(tunnel.number, FRAME, patience=None)
                     sent += 1
 
-            before = resident(own_server)
+            memory = Memory(own_server)
             sending = asyncio.create_task(flood())
             assert await quiet(lambda: sent) * len(FRAME) < 4 << 20
-            assert resident(own_server) - before < SLACK
+            assert memory.growth < SLACK
             # The connection is not held up with it.
             assert (await client.request("GET", "/healthz")).body == b"ok"
             client.release(tunnel.number)
             for _ in range(COUNT):
                 assert len(await tunnel.message()) == len(MESSAGE)
             await sending
-            assert resident(own_server) - before < SLACK
+            assert memory.growth < SLACK
 
     asyncio.run(main())
 
@@ -68,11 +68,11 @@ def test_a_client_that_does_not_read_is_held_up_over_http3(own_server: Server) -
             tunnel = Http3Tunnel(client)
             await tunnel.open("/echo", {"Sec-WebSocket-Version": "13"})
             quic._write_stream_limits = quic._write_connection_limits = lambda *_, **__: None
-            before = resident(own_server)
+            memory = Memory(own_server)
             await tunnel.send(FRAME * COUNT)
             sender = quic._streams[tunnel.number].sender
             assert await quiet(lambda: sender.highest_offset) < 8 << 20
-            assert resident(own_server) - before < SLACK
+            assert memory.growth < SLACK
             quic._write_stream_limits, quic._write_connection_limits = renew_stream, renew_connection
             client.transmit()
             for _ in range(COUNT):

@@ -11,7 +11,7 @@ import pytest
 
 from abuse import await_metric
 from rules import expect
-from server import Server, resident
+from server import Memory, Server
 from websocket_peer import CLOSE, MAPPINGS, PING, PONG, TEXT, frame, websocket
 
 CONTINUATION = 0
@@ -36,10 +36,9 @@ def test_a_flood_ends_the_session_and_no_other(own_server: Server, mapping: str,
 
     async def main() -> int:
         async with websocket(own_server, mapping) as bystander, websocket(own_server, mapping) as tunnel:
-            before = resident(own_server)
+            memory = Memory(own_server)
             await tunnel.send(first)
             closed = asyncio.create_task(close_of(tunnel))
-            growth = 0
             for number in range(100):
                 if closed.done():
                     break
@@ -47,10 +46,9 @@ def test_a_flood_ends_the_session_and_no_other(own_server: Server, mapping: str,
                 text = b"echo %d" % number
                 await bystander.send(frame(TEXT, text))
                 assert await bystander.message() == text
-                growth = max(growth, resident(own_server) - before)
             expect("RFC 6455 § 7.4.1", f"100,000 {sent}", (1008, "too many pings, pongs or fragments without data"),
                    await closed)
-            return growth
+            return memory.growth
 
     growth = asyncio.run(main())
     print(f"{growth} kB")

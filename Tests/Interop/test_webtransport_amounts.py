@@ -6,7 +6,7 @@ import pytest
 
 from raw_http3 import SESSION_GOES_ON, HTTP3Peer, capsule, connect, get, headers, wt_header
 from rules import GOES_ON, expect
-from server import Server, resident
+from server import Memory, Server
 
 
 def test_many_capsules_do_not_end_a_session(server: Server) -> None:
@@ -25,7 +25,7 @@ def test_rapid_resets_do_not_keep_the_server_busy(own_server: Server, kind: str)
     with HTTP3Peer(own_server) as peer:
         session = peer.session() if kind == "streams" else None
         opening = {"requests": headers(get()), "sessions": headers(connect()), "streams": b""}[kind]
-        before = resident(own_server)
+        memory = Memory(own_server)
         for _ in range(20):
             streams = [peer.new_stream() for _ in range(100)]
             for stream in streams:
@@ -39,5 +39,5 @@ def test_rapid_resets_do_not_keep_the_server_busy(own_server: Server, kind: str)
         expect("RFC 9114 § 10.5", f"2,000 {kind}, reset at once", GOES_ON, peer.http_outcome())
     with HTTP3Peer(own_server) as other:
         expect("RFC 9114 § 10.5", f"2,000 {kind}, reset at once, then another client", GOES_ON, other.http_outcome())
-    growth = resident(own_server) - before
+    growth = memory.growth
     assert growth < 16 << 10, f"2,000 {kind} that have ended cost {growth} kB"

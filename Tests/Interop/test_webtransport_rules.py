@@ -13,7 +13,7 @@ from raw_http3 import (
 )
 from raw_quic import TIMEOUT, Peer, long_varint, varint
 from rules import GOES_ON, expect, http3_error, rules, stream_error
-from server import Server, resident
+from server import Memory, Server
 
 DRAFT = "draft-ietf-webtrans-http3"
 SESSION_GONE = stream_error("WT_SESSION_GONE")
@@ -210,10 +210,10 @@ def test_places_for_streams_come_back_and_memory_does_not_grow(own_server: Serve
 
         for _ in range(4):
             open_streams(250)
-        before = resident(own_server)
+        memory = Memory(own_server)
         for _ in range(12):
             open_streams(250)
-        growth = resident(own_server) - before
+        growth = memory.growth
         assert growth < 4096, f"3,000 streams that have ended cost {growth} kB"
 
 
@@ -309,7 +309,7 @@ def test_a_capsule_of_any_announced_length_is_skipped_without_being_kept(own_ser
     size, piece = 24 << 20, bytes(1 << 20)
     with HTTP3Peer(own_server) as peer:
         session = peer.session()
-        before = resident(own_server)
+        memory = Memory(own_server)
         peer.send_capsules(session, varint(0x21) + varint((1 << 62) - 1))
         peer.send(session, varint(DATA) + varint(size))
         for _ in range(size // len(piece)):
@@ -318,7 +318,7 @@ def test_a_capsule_of_any_announced_length_is_skipped_without_being_kept(own_ser
             arrived = peer.until(lambda: peer.closed or sender.buffer_is_empty, timeout=2 * TIMEOUT)
             expect("RFC 9297 § 3.3", "a large capsule", True, arrived and peer.closed is None)
         expect("RFC 9297 § 3.3", "24 MiB of a capsule", SESSION_GOES_ON, peer.session_outcome(session))
-        growth = resident(own_server) - before
+        growth = memory.growth
         assert growth < 12 << 10, f"24 MiB of a capsule that nobody wants cost {growth} kB"
 
 
