@@ -1,3 +1,4 @@
+import HTTPTypes
 import NIOCore
 import NIOPosix
 import Testing
@@ -225,6 +226,44 @@ struct StreamTests {
                 #expect(try await session.datagrams.send(ByteBuffer()) == .queued)
             }
         }
+    }
+
+    @Test("What connections hold for peers that do not read shrinks with their number")
+    func sharedAllowance() async throws {
+        // The endpoint's connections share them, so that all must be one loop's.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let (total, chunk) = (2 << 20, 1 << 16)
+        let isFull = [Handover<Void>(), Handover<Void>()]
+        let written = Counter()
+        try await Loopback.withServer(on: group) {
+            $0.outputAllowance.total = total
+        } handler: { session in
+            // 16 times 2 MiB, of which the client's credit takes 8 MiB.
+            await withDiscardingTaskGroup { group in
+                for _ in 0..<16 {
+                    group.addTask {
+                        guard let stream = try? await session.openUnidirectionalStream() else { return }
+                        for _ in 0..<32 {
+                            guard (try? await stream.write(ByteBuffer(repeating: 1, count: chunk))) != nil else { return }
+                            written.increment()
+                        }
+                    }
+                }
+                _ = await written.settled()
+                isFull[session.request.path == "/first" ? 0 : 1].set(())
+            }
+        } _: { _, client in
+            try await client.withSession("/first") { _ in
+                try await isFull[0].value
+                // Each stream may write one chunk past the mark.
+                #expect(written.value <= ((8 << 20) + total) / chunk + 16)
+                try await client.withSession("/second") { _ in
+                    try await isFull[1].value
+                    #expect(written.value <= (2 * (8 << 20) + total + total / 2) / chunk + 2 * 16)
+                }
+            }
+        }
+        try await group.shutdownGracefully()
     }
 
     @Test("10,000 streams one after the other")

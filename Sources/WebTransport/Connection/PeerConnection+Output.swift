@@ -9,18 +9,18 @@ extension PeerConnection {
     /// The high one covers 100 Mbit/s over 80 ms.
     static let highWatermark = 1 << 20
     static let lowWatermark = 1 << 19
-    /// Bytes of HTTP/3's own streams that may wait for acknowledgement: a thousand requests for large resources by a
-    /// client that reads none must not cost a thousand copies. Beyond that a stream has one small piece at a time under
-    /// way: answers that a client leaves unread must not stop those that it waits for.
-    private static let maxHeldOutput = 8 << 20
     /// Bytes of a connection that may wait for acknowledgement before every writer is suspended: a thousand streams of
     /// a client that acknowledges nothing must not cost a thousand times the watermark of one.
-    private static let maxHeldByStreams = 16 << 20
+    private var maxHeldByStreams: Int { self.endpoint.outputShare }
+    /// Of the above, HTTP/3's own streams: a thousand requests for large resources by a client that reads none must not
+    /// cost a thousand copies. Beyond that a stream has one small piece at a time under way: answers that a client
+    /// leaves unread must not stop those that it waits for.
+    private var maxHeldOutput: Int { self.maxHeldByStreams / 2 }
     /// Of the above, what a session may hold although others fill the connection: one whose client does not read must
     /// not stop the rest.
-    var heldShareOfSession: Int { Self.maxHeldByStreams / max(1, self.sessions.count) }
+    var heldShareOfSession: Int { self.maxHeldByStreams / max(1, self.sessions.count) }
 
-    var hasRoomForStreams: Bool { self.quic.heldByteCount < Self.maxHeldByStreams }
+    var hasRoomForStreams: Bool { self.quic.heldByteCount < self.maxHeldByStreams }
 
     func addWaitingTunnel(_ id: StreamID) {
         self.waitingTunnels.insert(id.rawValue)
@@ -36,14 +36,15 @@ extension PeerConnection {
     func prepareOutput() {
         guard let http3 = self.http3, self.quic.isOpen else { return }
         do throws(HTTP3Error) {
+            let most = self.maxHeldOutput
             var held = self.heldOutput
-            self.isOutputFull = held >= Self.maxHeldOutput
+            self.isOutputFull = held >= most
             while let output = try http3.nextOutput(inSmallPieces: self.isOutputFull) {
                 let id = StreamID(rawValue: output.streamID)
                 held += output.bytes.readableBytes
                 self.outputStreams.insert(id)
                 self.quic.write(output.bytes, to: id, finish: output.isFinal)
-                self.isOutputFull = held >= Self.maxHeldOutput
+                self.isOutputFull = held >= most
                 if self.quic.unacknowledgedByteCount(of: id) > (self.isOutputFull ? 0 : Self.highWatermark) {
                     http3.block(output.streamID)
                     self.blockedOutput.insert(output.streamID)
@@ -57,7 +58,7 @@ extension PeerConnection {
     /// Bytes of HTTP/3's streams that wait for acknowledgement, counted only when the connection holds enough to
     /// matter.
     private var heldOutput: Int {
-        guard self.quic.heldByteCount >= Self.maxHeldOutput else { return 0 }
+        guard self.quic.heldByteCount >= self.maxHeldOutput else { return 0 }
         return self.outputStreams.reduce(0) { $0 + self.quic.unacknowledgedByteCount(of: $1) }
     }
 

@@ -28,6 +28,9 @@ final class UDPEndpoint {
     private var dirty: [PeerConnection] = []
     private(set) var state = State.open
     var counts = TransportCounts()
+    private let outputAllowance: OutputAllowance
+    /// Bytes that each connection may have waiting for acknowledgement.
+    var outputShare: Int { self.outputAllowance.share(ofEachOf: self.connections.count) }
     /// Nil for a client.
     var publisher: MetricsPublisher?
     var publication: Scheduled<Void>?
@@ -61,6 +64,7 @@ final class UDPEndpoint {
         handovers: [DatagramHandover] = [],
         address: SocketAddress,
         sharing: UDPSocket.Sharing,
+        outputAllowance: OutputAllowance = OutputAllowance(),
         metrics: (any MetricsFactory)? = nil,
         logger: Logger,
         makeConnection: @escaping (QUIC.Connection, UDPEndpoint) -> PeerConnection
@@ -68,6 +72,7 @@ final class UDPEndpoint {
         self.eventLoop = eventLoop
         self.core = core
         self.handovers = handovers
+        self.outputAllowance = outputAllowance
         self.publisher = metrics.map(MetricsPublisher.init)
         self.logger = logger
         self.makeConnection = makeConnection

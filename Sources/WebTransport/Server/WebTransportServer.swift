@@ -40,6 +40,8 @@ public final class WebTransportServer: Sendable {
         public var maxSessions = 10_000
         /// Connections beside those of sessions.
         package var connectionsBesideSessions = 1_000
+        /// What the connections of a loop may hold.
+        package var outputAllowance = OutputAllowance()
         /// How long a request may take to arrive whole, from its first byte. A person's slow link sends one in far
         /// less, and a peer that sends a byte at a time must not hold a stream for ever. A session's stream is whole
         /// with its header fields.
@@ -146,6 +148,7 @@ public final class WebTransportServer: Sendable {
                             handovers: handovers,
                             address: wanted,
                             sharing: index > 0 ? .joins : loops.count > 1 ? .first : .none,
+                            outputAllowance: configuration.outputAllowance,
                             metrics: configuration.metrics ?? MetricsSystem.factory,
                             logger: logger
                         ) { PeerConnection(quic: $0, endpoint: $1, role: .server(context)) }
