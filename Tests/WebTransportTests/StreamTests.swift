@@ -244,7 +244,9 @@ struct StreamTests {
                     group.addTask {
                         guard let stream = try? await session.openUnidirectionalStream() else { return }
                         for _ in 0..<32 {
-                            guard (try? await stream.write(ByteBuffer(repeating: 1, count: chunk))) != nil else { return }
+                            guard (try? await stream.write(ByteBuffer(repeating: 1, count: chunk))) != nil else {
+                                return
+                            }
                             written.increment()
                         }
                     }
