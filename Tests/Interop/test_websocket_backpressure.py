@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+import pytest
+from h2.errors import ErrorCodes
+
 import http2_client
 import http3_client
+from abuse import await_metric
+from rules import expect
 from server import Memory, Server
-from websocket_peer import BINARY, Http2Tunnel, Http3Tunnel, frame
+from websocket_peer import BINARY, Http1Tunnel, Http2Tunnel, Http3Tunnel, frame, websocket
 
 MESSAGE = bytes(16 << 10)
 FRAME = frame(BINARY, MESSAGE)
 # In kB: several times what the limits of one session add up to, and far from what the client could have sent.
 SLACK = 24 << 10
 COUNT = 1024
+# In seconds. They are given up after one minute at most.
+PATIENCE = 120.0
+H3_REQUEST_CANCELLED = 0x10C
 
 
 async def quiet(progress: Callable[[], int]) -> int:
@@ -79,6 +87,63 @@ def test_a_client_that_does_not_read_is_held_up_over_http3(own_server: Server) -
                 assert len(await tunnel.message()) == len(MESSAGE)
 
     asyncio.run(main())
+
+
+async def deaf_over_tcp(server: Server) -> None:
+    context = http2_client.tls("http/1.1")
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context, limit=1 << 10)
+    tunnel = Http1Tunnel(reader, writer)
+    await tunnel.open("/echo", {"Sec-WebSocket-Version": "13"})
+    # Nobody takes from the reader, which then takes no more from the socket.
+    with pytest.raises(ConnectionError):
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                await tunnel.send(FRAME)
+    writer.transport.abort()
+
+
+async def deaf_over_http2(server: Server) -> None:
+    async with http2_client.client(server) as client:
+        tunnel = Http2Tunnel(client)
+        await tunnel.open("/echo", {"Sec-WebSocket-Version": "13"})
+        tunnel.stream.holds = True
+        with pytest.raises(AssertionError):
+            await client.send(tunnel.number, FRAME * COUNT, patience=PATIENCE)
+        expect("RFC 8441 § 5", "a session that is not read", ErrorCodes.CANCEL, tunnel.stream.reset)
+
+
+async def deaf_over_http3(server: Server) -> None:
+    async with http3_client.client(server, patience=PATIENCE) as client:
+        quic = client._quic
+        tunnel = Http3Tunnel(client)
+        await tunnel.open("/echo", {"Sec-WebSocket-Version": "13"})
+        quic._write_stream_limits = quic._write_connection_limits = lambda *_, **__: None
+        await tunnel.send(FRAME * COUNT)
+        while tunnel.end() is None:
+            # It is alive, and says so.
+            await client.ping()
+            await asyncio.sleep(1)
+        expect("RFC 9220 § 3", "a session that is not read", f"reset {H3_REQUEST_CANCELLED:#x}", tunnel.end())
+
+
+def test_sessions_that_are_not_read_end(own_server: Server) -> None:
+    """[38] Whose client takes nothing of what waits for it for half a minute, over each version of HTTP at once."""
+
+    async def main() -> None:
+        async with websocket(own_server, "HTTP/1.1") as bystander:
+            memory = Memory(own_server)
+            deaf = [asyncio.create_task(body(own_server)) for body in (deaf_over_tcp, deaf_over_http2, deaf_over_http3)]
+            while not all(task.done() for task in deaf):
+                await bystander.send(frame(BINARY, b"still served?"))
+                assert await bystander.message() == b"still served?"
+                await asyncio.sleep(0.5)
+            for task in deaf:
+                await task
+            assert memory.growth < 2 * SLACK
+
+    asyncio.run(main())
+    series = 'apus_websocket_limits_exceeded_total{limit="unread"}'
+    assert await_metric(own_server, series, lambda count: count >= 3) == 3
 
 
 def test_streams_that_hold_no_more_make_room_for_a_session_that_waits(own_server: Server) -> None:

@@ -9,13 +9,13 @@ import NIOHTTP2
 /// Unlike a connection of HTTP/1.1, the next request does not wait behind this one's body: nobody reads it, and whoever
 /// has filled the stream's window with one is told to stop (RFC 9113 § 8.1). Not sooner: trailers that cross a reset
 /// would end the connection, as NIOHTTP2 takes them for a new stream. So no time runs for slow bodies, but for all of a
-/// stream.
+/// stream, anew whenever the peer has taken a piece of the response.
 final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias OutboundOut = HTTP2Frame.FramePayload
 
     private let core: ServerCore
-    /// For a response that the peer does not take.
+    /// For a request that does not come, and a response that the peer does not take.
     private var timer: DeadlineTimer?
     private var isAnswered = false
     private var isReceived = false
@@ -76,22 +76,24 @@ final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     private func respond(_ context: ChannelHandlerContext, _ response: ResourceResponse) {
-        var head = response.head
-        if head.headerFields[.contentLength] == nil && head.status != .noContent {
-            head.headerFields[.contentLength] = "\(response.body.readableBytes)"
-        }
-        if head.headerFields[.date] == nil { head.headerFields[.date] = HTTPDate.now }
+        var head = response.completeHead
         head.headerFields.append(contentsOf: self.core.configuration.responseFields)
-        let written = context.eventLoop.makePromise(of: Void.self)
-        let isEmpty = response.body.readableBytes == 0
-        let headers = HTTP2Frame.FramePayload.Headers(headers: HPACKHeaders(head), endStream: isEmpty)
-        context.write(self.wrapOutboundOut(.headers(headers)), promise: isEmpty ? written : nil)
-        if !isEmpty {
-            let data = HTTP2Frame.FramePayload.Data(data: .byteBuffer(response.body), endStream: true)
-            context.write(self.wrapOutboundOut(.data(data)), promise: written)
+        let pieces = response.pieces
+        let headers = HTTP2Frame.FramePayload.Headers(headers: HPACKHeaders(head), endStream: pieces.isEmpty)
+        self.write(context, .headers(headers), isLast: pieces.isEmpty)
+        for (index, piece) in pieces.enumerated() {
+            let isLast = index == pieces.endIndex - 1
+            self.write(context, .data(.init(data: .byteBuffer(piece), endStream: isLast)), isLast: isLast)
         }
         context.flush()
+    }
+
+    private func write(_ context: ChannelHandlerContext, _ payload: HTTP2Frame.FramePayload, isLast: Bool) {
+        let written = context.eventLoop.makePromise(of: Void.self)
+        context.write(self.wrapOutboundOut(payload), promise: written)
         written.futureResult.assumeIsolated().whenSuccess {
+            self.timer?.set(self.core.configuration.keepAliveTimeout)
+            guard isLast else { return }
             self.isSent = true
             self.stopUnwantedBody(context)
         }
@@ -116,9 +118,7 @@ final class HTTP2StreamHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .refused(let response):
             self.respond(context, response)
         case .accepted(let opening, _):
-            var response = opening.response
-            response.headerFields[.date] = HTTPDate.now
-            let headers = HTTP2Frame.FramePayload.Headers(headers: HPACKHeaders(response))
+            let headers = HTTP2Frame.FramePayload.Headers(headers: HPACKHeaders(opening.response.stamped))
             context.writeAndFlush(self.wrapOutboundOut(.headers(headers)), promise: nil)
             let pipeline = channel.pipeline.syncOperations
             let tunnel = HTTP2Tunnel(user: opening.connection, isReceived: self.isReceived)

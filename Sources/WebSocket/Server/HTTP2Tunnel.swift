@@ -21,6 +21,7 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
     private var isReceived: Bool
     private var hasToldEnd = false
     private var isFinished = false
+    private(set) var progress = 0
     /// Set while the handler is in a pipeline.
     private var context: ChannelHandlerContext?
 
@@ -108,6 +109,8 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
     var isWritable: Bool { self.context?.channel.isWritable ?? false }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        // The watermarks are 64 KiB and less.
+        self.progress += 1
         self.user.writabilityChanged()
         context.fireChannelWritabilityChanged()
     }

@@ -82,6 +82,8 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         switch self.state {
         case .receiving:
             self.refuse(context, .text(.requestTimeout, "the request took too long\n"), nil)
+            // It waits behind responses that the peer does not take.
+            if !self.waiting.isEmpty { self.timer?.set(self.core.configuration.closeTimeout) }
         case .idle, .closing, .upgraded:
             context.abort()
         }
@@ -208,12 +210,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         keepsAlive: Bool
     ) {
         let keepsAlive = keepsAlive && !self.isQuiescing
-        var fields = response.head.headerFields
-        // The responder has said the length of what HEAD leaves out, and 204 has none.
-        if fields[.contentLength] == nil && response.head.status != .noContent {
-            fields[.contentLength] = "\(response.body.readableBytes)"
-        }
-        if fields[.date] == nil { fields[.date] = HTTPDate.now }
+        var fields = response.completeHead.headerFields
         fields.append(contentsOf: self.core.configuration.responseFields)
         if !keepsAlive {
             fields.append(HTTPField(name: .connection, value: "close"))
@@ -223,11 +220,24 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         var responseHead = HTTPResponseHead(HTTPResponse(status: response.head.status, headerFields: fields))
         responseHead.version = .http1_1
         context.write(self.wrapOutboundOut(.head(responseHead)), promise: nil)
-        if head?.method != .HEAD && response.body.readableBytes > 0 {
-            context.write(self.wrapOutboundOut(.body(.byteBuffer(response.body))), promise: nil)
+        if head?.method != .HEAD {
+            for piece in response.pieces {
+                let taken = context.eventLoop.makePromise(of: Void.self)
+                context.write(self.wrapOutboundOut(.body(.byteBuffer(piece))), promise: taken)
+                taken.futureResult.assumeIsolated().whenSuccess { self.peerTookPiece() }
+            }
         }
         context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
         if !keepsAlive { self.end(context) }
+    }
+
+    /// A peer that reads is not given up, however slow its link.
+    private func peerTookPiece() {
+        switch self.state {
+        case .idle: self.timer?.set(self.core.configuration.keepAliveTimeout)
+        case .closing: self.timer?.set(self.core.configuration.closeTimeout)
+        case .receiving, .upgraded: break
+        }
     }
 
     /// Ends our direction, and the connection when the peer follows or takes too long: closing at once could destroy

@@ -12,7 +12,7 @@ struct ServerMetrics: Sendable {
         Name.excesses: "Connections of HTTP/2 that were ended as their peer did too much of something, by what.",
         Name.sessions: "WebSocket sessions that are open.",
         Name.sessionsAccepted: "WebSocket sessions that began.",
-        Name.sessionExcesses: "WebSocket sessions that were ended as their peer did too much of something, by what.",
+        Name.sessionExcesses: "WebSocket sessions that ended for what their peer did too much of, or did not read.",
         Name.sessionsRefused: "Requests for WebSocket sessions that were refused, by status.",
     ]
 
@@ -32,9 +32,9 @@ struct ServerMetrics: Sendable {
     private let timeouts: Counter
     /// Made at once, so that they are there before anybody exceeds a limit.
     private let excesses: [HTTP2Excess: Counter]
+    private let sessionExcesses: [WebSocketExcess: Counter]
     let sessions: Meter
     let sessionsAccepted: Counter
-    private let idleFrames: Counter
     private let factory: any MetricsFactory
 
     init(factory: any MetricsFactory) {
@@ -48,10 +48,11 @@ struct ServerMetrics: Sendable {
             }
         )
         self.sessions = Meter(label: Name.sessions, factory: factory)
-        self.idleFrames = Counter(
-            label: Name.sessionExcesses,
-            dimensions: [("limit", "idle_frames")],
-            factory: factory
+        self.sessionExcesses = Dictionary(
+            uniqueKeysWithValues: WebSocketExcess.allCases.map { excess in
+                let dimensions = [("limit", excess.rawValue)]
+                return (excess, Counter(label: Name.sessionExcesses, dimensions: dimensions, factory: factory))
+            }
         )
         self.sessionsAccepted = Counter(label: Name.sessionsAccepted, factory: factory)
     }
@@ -64,9 +65,8 @@ struct ServerMetrics: Sendable {
         self.excesses[excess]?.increment()
     }
 
-    /// A WebSocket's peer sent too many frames that bring nothing.
-    func idleFramesExceeded() {
-        self.idleFrames.increment()
+    func exceeded(_ excess: WebSocketExcess) {
+        self.sessionExcesses[excess]?.increment()
     }
 
     func sessionRefused(_ status: HTTPResponse.Status) {

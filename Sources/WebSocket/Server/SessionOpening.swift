@@ -69,7 +69,7 @@ extension ServerCore {
                 eventLoop: eventLoop
             )
             connection.onClose = { self.sessionClosed() }
-            connection.onExcess = { self.metrics.idleFramesExceeded() }
+            connection.onExcess = { self.metrics.exceeded($0) }
             let session = WebSocketSession(
                 connection,
                 request: request,

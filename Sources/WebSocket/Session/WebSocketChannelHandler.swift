@@ -13,6 +13,7 @@ final class WebSocketChannelHandler: ChannelDuplexHandler, Tunnel {
     private var context: ChannelHandlerContext?
     /// A read that the connection has held back.
     private var owesRead = false
+    private(set) var progress = 0
 
     init(_ connection: WebSocketConnection) { self.connection = connection }
 
@@ -59,6 +60,8 @@ final class WebSocketChannelHandler: ChannelDuplexHandler, Tunnel {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
+        // The watermarks are 64 KiB and less.
+        self.progress += 1
         self.connection.writabilityChanged()
         context.fireChannelWritabilityChanged()
     }

@@ -24,8 +24,8 @@ final class WebSocketConnection: TunnelUser {
 
     /// Called once, when the tunnel has closed.
     var onClose: () -> Void = {}
-    /// Called when the peer has sent too much of what brings nothing.
-    var onExcess: () -> Void = {}
+    /// Called before the session ends for what its peer does.
+    var onExcess: (WebSocketExcess) -> Void = { _ in }
 
     private let role: WebSocketRole
     private let limits: Limits
@@ -53,6 +53,8 @@ final class WebSocketConnection: TunnelUser {
     private var violation: WebSocketViolation?
     /// A ping has gone out because the peer was silent.
     private var isAskingForLife = false
+    /// How far the peer had come with what it is sent at the last deadline; nil when nothing waited for it.
+    private var progress: Int?
 
     /// - Parameter compression: what both sides have agreed on, and how to use it.
     init(
@@ -113,7 +115,7 @@ final class WebSocketConnection: TunnelUser {
         self.closeSignal.signal(self.closing.connectionLost())
         let onClose = self.onClose
         self.onClose = {}
-        self.onExcess = {}
+        self.onExcess = { _ in }
         onClose()
     }
 
@@ -134,7 +136,8 @@ final class WebSocketConnection: TunnelUser {
         guard self.violation == nil else { return }
         if let interval = self.limits.pingInterval, self.closing.isOpen {
             self.isAskingForLife = false
-            self.timer?.set(interval)
+            // While something waits for the peer, what it sends does not replace what it is to take.
+            if self.tunnel?.isWritable == true { self.timer?.set(interval) }
         }
         if self.input.readableBytes == 0 {
             self.input = bytes
@@ -330,7 +333,7 @@ final class WebSocketConnection: TunnelUser {
     private func fail(_ violation: WebSocketViolation) {
         guard self.violation == nil else { return }
         self.violation = violation
-        if violation == IdleFrames.excess { self.onExcess() }
+        if violation == IdleFrames.excess { self.onExcess(.idleFrames) }
         // What came before may be answered first, if the application does not take too long.
         self.timer?.set(self.limits.closeTimeout)
         guard self.gate.awaitEmpty() else { return }
@@ -375,11 +378,14 @@ final class WebSocketConnection: TunnelUser {
             tunnel.abort()
             return
         }
-        // A peer that we do not read from cannot give a sign of life.
-        if self.isAskingForLife && self.wantsBytes {
-            tunnel.abort()
-            return
+        let progress = tunnel.isWritable ? nil : tunnel.progress
+        if let progress, progress == self.progress {
+            self.onExcess(.unread)
+            return tunnel.abort()
         }
+        self.progress = progress
+        // A peer that we do not read from, or that has yet to come to our ping, cannot give a sign of life.
+        if self.isAskingForLife, self.wantsBytes, progress == nil { return tunnel.abort() }
         self.isAskingForLife = true
         self.encoder.write(.ping, ByteBuffer(), into: &self.batch)
         self.flush()

@@ -1,4 +1,5 @@
 import HTTP3
+import HTTPSemantics
 import NIOCore
 import QUIC
 
@@ -9,8 +10,6 @@ extension PeerConnection {
     private static let lingerTime = TimeAmount.seconds(5)
     /// Time for a connection's first session, or between requests for resources.
     private static let sessionlessTime = TimeAmount.seconds(30)
-    /// Bytes of responses that a client acknowledges within that time.
-    private static let leastProgress = 32 << 10
 
     var deadline: NIODeadline? {
         guard self.quic.isOpen else { return self.quic.deadline }
@@ -31,10 +30,10 @@ extension PeerConnection {
         self.reapDeadline = now + Self.lingerTime
     }
 
-    /// Whether the client takes what it has asked for: 32 KiB in half a minute, which any link carries.
+    /// Whether the client takes what it has asked for: some of it in half a minute.
     private func isReadingResponses(at now: NIODeadline) -> Bool {
         let count = self.quic.acknowledgedByteCount
-        guard let last = self.responseProgress, count - last.byteCount < Self.leastProgress else {
+        guard let last = self.responseProgress, count - last.byteCount < ResourceResponse.leastProgress else {
             self.responseProgress = (now, count)
             return true
         }

@@ -97,11 +97,8 @@ extension PeerConnection {
         self.markDirty()
     }
 
-    /// With the time, which a server that has a clock sends (RFC 9110 § 6.6.1).
     func submit(_ response: HTTPResponse, on streamID: Int64, isFinal: Bool) throws(HTTP3Error) {
-        var response = response
-        if response.headerFields[.date] == nil { response.headerFields[.date] = HTTPDate.now }
-        try self.http3?.submit(response, on: streamID, isFinal: isFinal)
+        try self.http3?.submit(response.stamped, on: streamID, isFinal: isFinal)
     }
 
     // MARK: Time and size of requests
@@ -140,7 +137,7 @@ extension PeerConnection {
         self.updateReaping()
         self.incoming[StreamID(rawValue: streamID)]?.isAnswered = true
         let hasBody = resource.body.readableBytes > 0
-        try self.submit(resource.head, on: streamID, isFinal: !hasBody)
+        try self.submit(resource.completeHead, on: streamID, isFinal: !hasBody)
         if hasBody { self.http3?.send(resource.body, on: streamID, isFinal: true) }
         self.markDirty()
     }

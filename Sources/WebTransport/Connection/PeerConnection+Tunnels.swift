@@ -48,6 +48,7 @@ final class RequestTunnel: Tunnel {
     private var hasToldEnd = false
     private var isClosed = false
     private(set) var isWritable = true
+    private var writtenByteCount = 0
 
     init(id: Int64, connection: PeerConnection, user: any TunnelUser) {
         self.id = StreamID(rawValue: id)
@@ -86,6 +87,7 @@ final class RequestTunnel: Tunnel {
     // MARK: Sending
 
     func write(_ bytes: ByteBuffer) {
+        self.writtenByteCount += bytes.readableBytes
         self.connection.http3?.send(bytes, on: self.id.rawValue)
         guard self.isWritable, self.heldByteCount > PeerConnection.highWatermark else { return }
         self.isWritable = false
@@ -108,6 +110,9 @@ final class RequestTunnel: Tunnel {
         self.isWritable = true
         self.user.writabilityChanged()
     }
+
+    /// Bytes that the peer has, but for the frames' headers.
+    var progress: Int { self.writtenByteCount - self.heldByteCount }
 
     /// What was written and the peer does not have yet.
     private var heldByteCount: Int {
