@@ -146,7 +146,7 @@ def test_endpoints_are_apart(sides, exchange):
     assert {endpoint: client.got(endpoint) for endpoint in files} == files
 
 
-@pytest.mark.parametrize("way", ["bidirectional"])
+@pytest.mark.parametrize("way", ["bidirectional", "unidirectional", "datagram"])
 def test_missing_file_fails_the_client(sides, exchange, way):
     """The server has nothing of that name: the client says what is missing when the session has ended."""
     server, client = sides

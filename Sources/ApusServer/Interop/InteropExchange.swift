@@ -24,11 +24,16 @@ public struct InteropExchange: Sendable {
 
     private let session: WebTransportSession
     private let files: InteropFiles
-    private let missing: Missing
+    private let state: State
+    private let patience: Duration
 
-    private final class Missing: Sendable {
-        let names: Mutex<Set<String>>
-        init(_ names: Set<String>) { self.names = Mutex(names) }
+    private final class State: Sendable {
+        /// The names of files that have not come.
+        let missing: Mutex<Set<String>>
+        /// Bytes of files that have not come to their end, on all streams.
+        let collected = Mutex(0)
+
+        init(missing: Set<String>) { self.missing = Mutex(missing) }
     }
 
     /// A peer's words that are none of the protocol, or a file that cannot be had.
@@ -39,16 +44,19 @@ public struct InteropExchange: Sendable {
     ///   - downloads: the directory in whose subdirectories files are put.
     ///   - endpoint: the subdirectory: the first part of the session's path.
     ///   - requests: the names of the files to ask for.
+    ///   - patience: how long to wait while nothing comes: who does not have a file may not say so.
     public init(
         session: WebTransportSession,
         www: String,
         downloads: String,
         endpoint: String,
-        requests: [String]
+        requests: [String],
+        patience: Duration = .seconds(10)
     ) {
         self.session = session
         self.files = InteropFiles(www: www, downloads: downloads, endpoint: endpoint)
-        self.missing = Missing(Set(requests))
+        self.state = State(missing: Set(requests))
+        self.patience = patience
     }
 
     /// The endpoint that a session's path names, if it is a name that may be used.
@@ -65,7 +73,7 @@ public struct InteropExchange: Sendable {
             group.addTask { await self.serveUnidirectionalStreams() }
             group.addTask {
                 await self.session.serveBidirectionalStreams { stream in
-                    let name = try Self.name(inRequest: try await Self.collect(stream.inbound, Self.maxRequestSize))
+                    let name = try Self.name(inRequest: try await self.collect(stream.inbound, Self.maxRequestSize))
                     guard let content = self.files.read(name) else { throw Failure() }
                     try await stream.outbound.write(content)
                     stream.outbound.finish()
@@ -81,13 +89,13 @@ public struct InteropExchange: Sendable {
             }
             _ = try? await self.session.closed
         }
-        return self.missing.names.withLock { $0.sorted() }
+        return self.state.missing.withLock { $0.sorted() }
     }
 
     // MARK: Asking
 
     private func ask(over way: Way) async throws {
-        let names = self.missing.names.withLock { $0.sorted() }
+        let names = self.state.missing.withLock { $0.sorted() }
         guard !names.isEmpty else { return }
         switch way {
         case .unidirectional:
@@ -96,6 +104,7 @@ public struct InteropExchange: Sendable {
                 try await stream.write(ByteBuffer(string: "GET \(name)"))
                 stream.finish()
             }
+            try await self.awaitFiles()
         case .bidirectional:
             await withDiscardingTaskGroup { group in
                 // A file that the peer does not have stays missing.
@@ -104,15 +113,28 @@ public struct InteropExchange: Sendable {
             // Every stream has told its end: there is nothing to wait for.
             self.session.close()
         case .datagram:
-            while !Task.isCancelled {
-                let missing = self.missing.names.withLock { $0.sorted() }
-                if missing.isEmpty { return }
+            try await self.awaitFiles { missing in
                 for name in missing.prefix(Self.datagramWindow) {
                     let outcome = try await self.session.datagrams.send(ByteBuffer(string: "GET \(name)"))
-                    if outcome == .unavailable { return }
+                    if outcome == .unavailable { return self.session.close() }
                 }
-                try await Task.sleep(for: Self.repetition)
             }
+        }
+    }
+
+    /// Waits until every file is there, or nothing has come for too long.
+    private func awaitFiles(
+        askingAgain ask: (_ missing: [String]) async throws -> Void = { _ in }
+    ) async throws {
+        var (progress, lastCame) = ((files: Int.max, bytes: 0), ContinuousClock.now)
+        while true {
+            let missing = self.state.missing.withLock { $0.sorted() }
+            if missing.isEmpty { return }
+            let current = (files: missing.count, bytes: self.state.collected.withLock(\.self))
+            if current != progress { (progress, lastCame) = (current, .now) }
+            guard ContinuousClock.now - lastCame < self.patience else { return self.session.close() }
+            try await ask(missing)
+            try await Task.sleep(for: Self.repetition)
         }
     }
 
@@ -120,14 +142,14 @@ public struct InteropExchange: Sendable {
         let stream = try await self.session.openBidirectionalStream()
         try await stream.outbound.write(ByteBuffer(string: "GET \(name)"))
         stream.outbound.finish()
-        try self.save(try await Self.collect(stream.inbound, InteropFiles.maxSize), name)
+        try self.save(try await self.collect(stream.inbound), name)
     }
 
     /// Whoever asked ends the session when everything is there.
     private func save(_ content: ByteBuffer, _ name: String) throws {
-        guard self.missing.names.withLock({ $0.contains(name) }) else { return }
+        guard self.state.missing.withLock({ $0.contains(name) }) else { return }
         try self.files.write(content, to: name)
-        let isLast = self.missing.names.withLock { names in
+        let isLast = self.state.missing.withLock { names in
             names.remove(name)
             return names.isEmpty
         }
@@ -138,7 +160,7 @@ public struct InteropExchange: Sendable {
 
     private func serveUnidirectionalStreams() async {
         await self.session.serveUnidirectionalStreams { stream in
-            var bytes = try await Self.collect(stream, InteropFiles.maxSize)
+            var bytes = try await self.collect(stream)
             if let name = try Self.takePush(&bytes) {
                 try self.save(bytes, name)
                 return
@@ -172,6 +194,24 @@ public struct InteropExchange: Sendable {
         }
     }
 
+    /// - Throws: `Failure` when this is too much, or all streams together bring more than one may.
+    private func collect(
+        _ stream: WebTransportReceiveStream,
+        _ limit: Int = InteropFiles.maxSize
+    ) async throws -> ByteBuffer {
+        var all = ByteBuffer()
+        defer { self.state.collected.withLock { $0 -= all.readableBytes } }
+        for try await chunk in stream {
+            all.writeImmutableBuffer(chunk)
+            let together = self.state.collected.withLock { sum in
+                sum += chunk.readableBytes
+                return sum
+            }
+            guard all.readableBytes <= limit, together <= InteropFiles.maxSize else { throw Failure() }
+        }
+        return all
+    }
+
     // MARK: Words
 
     private static func name(inRequest bytes: ByteBuffer) throws -> String {
@@ -190,15 +230,6 @@ public struct InteropExchange: Sendable {
         guard line.count < bytes.readableBytes, InteropFiles.isSafe(name) else { throw Failure() }
         bytes.moveReaderIndex(forwardBy: line.count + 1)
         return name
-    }
-
-    private static func collect(_ stream: WebTransportReceiveStream, _ limit: Int) async throws -> ByteBuffer {
-        var all = ByteBuffer()
-        for try await chunk in stream {
-            all.writeImmutableBuffer(chunk)
-            guard all.readableBytes <= limit else { throw Failure() }
-        }
-        return all
     }
 }
 

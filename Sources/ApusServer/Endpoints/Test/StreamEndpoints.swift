@@ -49,6 +49,9 @@ struct OrderEndpoint: TestEndpoint {
         var ends: [Int] = []
     }
 
+    /// A client's streams may take turns for as long as it likes.
+    private static let maxArrivals = 65_536
+
     private enum Progress {
         case arrived(stream: Int, bytes: Int)
         case ended(stream: Int)
@@ -60,7 +63,6 @@ struct OrderEndpoint: TestEndpoint {
     }
 
     func serve(_ session: WebTransportSession, _ count: Int) async throws {
-        // Flow control bounds what the client sends, and a number per chunk is little beside it.
         let (progress, continuation) = AsyncStream<Progress>.makeStream()
         await withDiscardingTaskGroup { group in
             group.addTask {
@@ -73,13 +75,18 @@ struct OrderEndpoint: TestEndpoint {
                 case .arrived(let stream, let bytes):
                     if answer.arrivals.last?.stream == stream {
                         answer.arrivals[answer.arrivals.count - 1].bytes += bytes
-                    } else {
+                    } else if answer.arrivals.count < Self.maxArrivals {
                         answer.arrivals.append(.init(stream: stream, bytes: bytes))
+                    } else {
+                        return session.close(code: 1, reason: "the streams take turns too often")
                     }
                 case .ended(let stream):
                     answer.ends.append(stream)
+                    guard answer.ends.count == count else { continue }
                     // It fails when the session has ended, and then nobody asks.
-                    if answer.ends.count == count { try? await session.answer(json: answer) }
+                    try? await session.answer(json: answer)
+                    // What comes behind is of no interest.
+                    return group.cancelAll()
                 }
             }
         }
