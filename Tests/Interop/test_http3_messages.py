@@ -100,8 +100,10 @@ def test_a_body_that_nobody_wants_is_stopped(server: Server) -> None:
 
 
 def test_requests_that_do_not_arrive_are_given_up(own_server: Server) -> None:
-    """RFC 9110 § 15.5.9: a header section, or a body, that comes a byte at a time; the session beside them goes on [38]"""
-    with HTTP3Peer(own_server) as peer:
+    """RFC 9110 § 15.5.9: a header section, or a body, that comes a byte at a time; the session beside them goes on [38].
+    So is a CONNECT that waits for SETTINGS, which do not come."""
+    with HTTP3Peer(own_server) as peer, HTTP3Peer(own_server, settings=None) as speechless:
+        waiting = speechless.request(headers(connect()), end=False)
         session = peer.session()
         slow_header, slow_body = peer.new_stream(), peer.new_stream()
         # More than is sent here.
@@ -120,7 +122,10 @@ def test_requests_that_do_not_arrive_are_given_up(own_server: Server) -> None:
                peer.streams[slow_header].aborted)
         expect("RFC 9114 § 4.1", "a slow body", http3_error("H3_NO_ERROR").code, peer.streams[slow_body].stopped)
         expect("RFC 9110 § 15.5.9", "slow requests beside a session", SESSION_GOES_ON, peer.session_outcome(session))
-    assert await_metric(own_server, "apus_http3_requests_timed_out_total", lambda count: count >= 2) == 2
+        speechless.until(lambda: speechless.streams[waiting].aborted)
+        expect("draft-ietf-webtrans-http3 § 3.1", "CONNECT without SETTINGS", stream_error("H3_REQUEST_INCOMPLETE"),
+               speechless.streams[waiting].aborted)
+    assert await_metric(own_server, "apus_http3_requests_timed_out_total", lambda count: count >= 3) == 3
 
 
 BODIES = [

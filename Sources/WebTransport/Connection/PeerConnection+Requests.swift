@@ -113,6 +113,7 @@ extension PeerConnection {
         guard self.quic.isOpen, let stream = self.incoming[id], !stream.isClosed else { return }
         self.endpoint.counts.requestsTimedOut += 1
         if stream.isAnswered { return self.stopBody(of: id) }
+        self.forgetHeldRequest(id.rawValue)
         self.refuseSession(id.rawValue)
         self.abortRequest(id.rawValue, code: .requestIncomplete)
     }
@@ -197,7 +198,6 @@ extension PeerConnection {
                 throw HTTP3Error(.heldRequests)
             }
             self.heldRequests.append(HeldRequest(streamID: streamID, request: request))
-            self.requestDeadlines.requestEnded(StreamID(rawValue: streamID))
             return
         }
         if let tunnels { return try self.openTunnel(streamID, request, tunnels) }
@@ -310,8 +310,7 @@ extension PeerConnection {
             // RFC 9220 § 3.
             return .refuse(.notImplemented, reason: "CONNECT for protocol \(request.extendedConnectProtocol ?? "none")")
         }
-        guard request.headerFields[.earlyData] != "1" else {
-            // RFC 8470 § 5.1, § 5.2: a gateway took it before the client's handshake, and sends it again afterwards.
+        guard !request.isEarlyDataOfGateway else {
             return .refuse(
                 .tooEarly,
                 reason: "a request for a session that came as early data to a gateway"
@@ -373,6 +372,9 @@ extension HTTPField.Name {
 }
 
 extension HTTPRequest {
+    /// Whether a gateway took it before the client's handshake; it sends it again after 425 (RFC 8470 § 5.1, § 5.2).
+    var isEarlyDataOfGateway: Bool { self.headerFields[.earlyData] == "1" }
+
     /// The application protocols that a client offers for its session, the best first
     /// (draft-ietf-webtrans-http3 § 3.3).
     ///

@@ -8,8 +8,7 @@ import QUIC
 
 extension PeerConnection {
     func openTunnel(_ streamID: Int64, _ request: HTTPRequest, _ service: TunnelService) throws(HTTP3Error) {
-        guard request.headerFields[.earlyData] != "1" else {
-            // RFC 8470 § 5.1, § 5.2: a gateway took it before the client's handshake, and sends it again afterwards.
+        guard !request.isEarlyDataOfGateway else {
             return try self.answer(streamID, with: .text(.tooEarly, "it came as early data to a gateway\n"))
         }
         switch service.open(request, self.quic.path.remote.socketAddress, self.eventLoop) {

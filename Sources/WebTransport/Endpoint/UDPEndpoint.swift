@@ -164,7 +164,7 @@ final class UDPEndpoint {
             // A copy: the slice belongs to NIO's read buffer.
             let copy = ByteBuffer(bytes: datagram.readableBytesView)
             let isTaken = self.handovers[Int(index)].offer(.init(datagram: copy, path: path, ecn: ecn))
-            if !isTaken { self.counts.datagramsNotHandedOver += 1 }
+            if isTaken { self.counts.datagramsHandedOver += 1 } else { self.counts.datagramsNotHandedOver += 1 }
         case .dropped:
             break
         }

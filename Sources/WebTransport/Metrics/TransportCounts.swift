@@ -11,6 +11,7 @@ struct TransportCounts {
     var streamsOpenedHere = 0
     var streamsRejectedEarly = 0
     var streamsRejectedLate = 0
+    var datagramsHandedOver = 0
     var datagramsNotHandedOver = 0
     var datagramsDroppedInbound = 0
     var datagramsDroppedOutbound = 0
@@ -59,6 +60,7 @@ struct TransportCounts {
             .init(.statelessResets, statistics.statelessResetsSent),
             .init(.datagramsDropped, statistics.dropped, ("reason", "no_connection")),
             .init(.datagramsDropped, self.datagramsNotHandedOver, ("reason", "handover_full")),
+            .init(.datagramsHandedOver, self.datagramsHandedOver),
             .init(.requestsTimedOut, self.requestsTimedOut),
             .init(.sessions, self.sessions),
             .init(.sessionsAccepted, self.sessionsAccepted),

@@ -1,6 +1,4 @@
 /// The names of all metrics of this module, after the manner of Prometheus: `_total` for what only grows.
-///
-/// Durations, such as round trips and times to a session, will be histograms of their own.
 struct TransportMetric: Hashable, Sendable {
     enum Kind: Sendable {
         case counter
@@ -42,6 +40,10 @@ struct TransportMetric: Hashable, Sendable {
         "apus_quic_udp_datagrams_dropped_total",
         "UDP datagrams that were dropped: they could not even begin a connection, or another loop was too busy for them."
     )
+    static let datagramsHandedOver = counter(
+        "apus_quic_udp_datagrams_handed_over_total",
+        "UDP datagrams that came to another loop than their connection's, as after a change of address, and went there."
+    )
     static let limits = counter(
         "apus_limits_exceeded_total",
         "Connections closed with H3_EXCESSIVE_LOAD, by the limit that they went beyond."
@@ -72,7 +74,7 @@ struct TransportMetric: Hashable, Sendable {
 
     static let all = [
         connections, handshakes, connectionsAccepted, connectionsRefused, connectionsClosed,
-        retries, versionNegotiations, statelessResets, datagramsDropped,
+        retries, versionNegotiations, statelessResets, datagramsDropped, datagramsHandedOver,
         limits, requestsTimedOut,
         sessions, sessionsAccepted, sessionsRefused,
         streams, streamsRejected, datagramsLost,
