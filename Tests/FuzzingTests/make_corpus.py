@@ -325,13 +325,71 @@ TLS_SERVER = {
     "hello-then-ccs": client_hello(*TLS13) + record(20, b"\x01"), "cut": client_hello(*TLS13)[:90],
 }
 
+def server_hello(*extensions: bytes) -> bytes:
+    """RFC 8446 § 4.1.3."""
+    body = b"\x03\x03" + bytes(32) + vector(bytes(32), 1) + b"\x13\x01\x00" + vector(b"".join(extensions), 2)
+    return record(22, b"\x02" + vector(body, 3))
+
+
+X25519_SHARE = extension(51, b"\x00\x1d" + vector(b"\x09" + bytes(31), 2))
+TLS_CLIENT = {
+    "tls13": server_hello(extension(43, b"\x03\x04"), X25519_SHARE) + record(20, b"\x01") + record(23, bytes(60)),
+    "tls12": server_hello(extension(0xFF01, b"\x00")), "retry": server_hello(extension(43, b"\x03\x04"), extension(51, b"\x00\x17")),
+    "alert": record(21, b"\x02\x28"), "http": b"HTTP/1.1 400 Bad Request\r\n\r\n", "cut": server_hello(X25519_SHARE)[:50],
+    "hello-request": record(22, bytes(4)), "no-share": server_hello(extension(43, b"\x03\x04")),
+}
+
+# The client's ID is put behind the first byte or, with a long header, behind the version.
+QUIC_CLIENT = {
+    "version-negotiation": b"\x80" + bytes(4) + b"\x08" + bytes(8) + b"\x6b\x33\x43\xcf",
+    "negotiates-ours": b"\x80" + bytes(4) + b"\x08" + bytes(8) + b"\x00\x00\x00\x01",
+    "retry": b"\xf0\x00\x00\x00\x01\x08" + ID + b"token" + bytes(16), "retry-no-token": b"\xf0\x00\x00\x00\x01\x08" + ID + bytes(16),
+    "initial": b"\xc0\x00\x00\x00\x01\x08" + ID + b"\x00" + varint(1170, 2) + bytes(1170),
+    "handshake": b"\xe0\x00\x00\x00\x01\x08" + ID + varint(40, 2) + bytes(40), "short": b"\x40" + bytes(40), "reset": b"\x5a" + bytes(36),
+    "coalesced": 2 * (b"\xe0\x00\x00\x00\x01\x08" + ID + varint(40, 2) + bytes(40)),
+}
+
+MAX_DATA, BLOCKED, STREAMS_BLOCKED_UNI = 0x190B4D3D, 0x190B4D41, 0x190B4D44
+MAX_STREAMS_BIDI, MAX_STREAMS_UNI, STREAMS_BLOCKED_BIDI = 0x190B4D3F, 0x190B4D40, 0x190B4D43
+
+
+def steps(*pairs: tuple[int, int]) -> bytes:
+    """What the session does between capsules: a step, and how much."""
+    return b"".join(map(bytes, pairs))
+
+
+def limit(kind: int, value: int, size: int | None = None) -> bytes:
+    return frame(kind, varint(value, size))
+
+
+SESSION_FLOW_CONTROL = {
+    "arrivals": steps((10, 0), (12, 0)) * 6 + steps((11, 0), (13, 0), (11, 0)), "back": steps((0, 100), (2, 40), (0, 50), (18, 0)),
+    "blocked": limit(BLOCKED, 300) + limit(STREAMS_BLOCKED_BIDI, 5) + limit(STREAMS_BLOCKED_UNI, (1 << 60) + 1),
+    "credit": steps((6, 200), (8, 200), (6, 255), (6, 255)), "empty": frame(MAX_STREAMS_BIDI),
+    "long-form": limit(MAX_DATA, 150, 8), "max-data": steps((0, 200)) + limit(MAX_DATA, 576) + steps((0, 200), (18, 0)),
+    "missed": steps((16, 0), (6, 100)) + limit(BLOCKED, 300) + steps((14, 0), (14, 0)) + 2 * limit(STREAMS_BLOCKED_BIDI, 5),
+    "missed-uni": steps((15, 0)) + limit(STREAMS_BLOCKED_UNI, 1) + steps((11, 0), (13, 0)) + limit(STREAMS_BLOCKED_UNI, 2),
+    "most-data": limit(MAX_DATA, (1 << 62) - 1), "most-streams": limit(MAX_STREAMS_UNI, 1 << 60),
+    "not-an-integer": frame(MAX_DATA, b"\x40") + frame(MAX_DATA, b"\x01\x02"), "not-rising": limit(MAX_DATA, 100, 2),
+    "streams": steps((4, 0)) * 3 + limit(MAX_STREAMS_BIDI, 3) + steps((4, 0)) + limit(MAX_STREAMS_UNI, 1) + steps((5, 0), (19, 0)),
+    "too-many-streams": limit(MAX_STREAMS_BIDI, (1 << 60) + 1), "too-much": steps((6, 200), (6, 101)),
+    "unknown": frame(UNKNOWN, b"skipped") + limit(MAX_DATA, 101, 2),
+}
+
+INTEROP_WORDS = {
+    "get": "GET file0.bin", "get-line": "GET file0.bin\r\n", "get-above": "GET ../certs/priv.key", "get-nothing": "GET ",
+    "push": "PUSH file0.bin\ncontent", "push-empty": "PUSH a\n", "push-no-line": "PUSH file0.bin", "push-above": "PUSH ../a\nx",
+    "push-line": "PUSH a\r\nx", "put": "PUT a", "not-ascii": "GET ü",
+}
+
 SEEDS = {
     "varints": VARINTS, "capsules": CAPSULES, "settings": SETTINGS, "stream-headers": STREAM_HEADERS,
     "datagram-routing": DATAGRAM_ROUTING, "http3-connection": HTTP3_CONNECTION, "connect-headers": CONNECT_HEADERS,
     "websocket-frames": WEBSOCKET_FRAMES, "websocket-extensions": WEBSOCKET_EXTENSIONS, "deflate": DEFLATE,
     "http1-server": HTTP1_SERVER, "websocket-client": WEBSOCKET_CLIENT, "tls-server": TLS_SERVER,
     "http2-server": HTTP2_SERVER, "tls-messages": TLS_MESSAGES, "packet-numbers": PACKET_NUMBERS, "baton": BATON,
-    "queries": QUERIES,
+    "queries": QUERIES, "tls-client": TLS_CLIENT, "quic-client": QUIC_CLIENT, "interop-words": INTEROP_WORDS,
+    "session-flow-control": SESSION_FLOW_CONTROL,
 }
 
 if __name__ == "__main__":

@@ -214,7 +214,7 @@ public struct InteropExchange: Sendable {
 
     // MARK: Words
 
-    private static func name(inRequest bytes: ByteBuffer) throws -> String {
+    static func name(inRequest bytes: ByteBuffer) throws -> String {
         let text = String(buffer: bytes)
         guard text.hasPrefix("GET "), bytes.readableBytes <= Self.maxRequestSize else { throw Failure() }
         let name = text.dropFirst(4).trimmingSuffix { $0.isNewline }
@@ -223,7 +223,7 @@ public struct InteropExchange: Sendable {
     }
 
     /// Takes `PUSH name` and the line feed off; nil when it is something else.
-    private static func takePush(_ bytes: inout ByteBuffer) throws -> String? {
+    static func takePush(_ bytes: inout ByteBuffer) throws -> String? {
         guard bytes.readableBytesView.starts(with: "PUSH ".utf8) else { return nil }
         let line = bytes.readableBytesView.prefix(Self.maxRequestSize).prefix { $0 != UInt8(ascii: "\n") }
         let name = String(decoding: line.dropFirst(5), as: UTF8.self)

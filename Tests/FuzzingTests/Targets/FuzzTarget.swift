@@ -16,7 +16,7 @@ package struct FuzzTarget: Sendable {
     package static let all: [FuzzTarget] = [
         .varints, .capsules, .settings, .streamHeaders, .datagramRouting, .http3Connection, .connectHeaders,
         .webSocketFrames, .webSocketExtensions, .deflate, .http1Server, .http2Server, .webSocketClient, .tlsServer,
-        .tlsMessages, .packetNumbers, .sessionFlowControl, .baton, .queries,
+        .tlsClient, .quicClient, .tlsMessages, .packetNumbers, .sessionFlowControl, .baton, .queries, .interopWords,
     ]
 }
 

@@ -1,6 +1,7 @@
 import NIOCore
 
 @testable import HTTP3
+@testable import WebTransportCore
 
 extension FuzzTarget {
     private static let addedSettings = [
@@ -19,6 +20,32 @@ extension FuzzTarget {
             try require(settings.count * 2 <= input.count, "there are no more settings than bytes for them")
         }
         try Self.checkSplice(input)
+        try Self.checkTerms(input)
+    }
+
+    /// What follows from a peer's settings, and what a ticket keeps of them.
+    private static func checkTerms(_ input: UnsafeRawBufferPointer) throws {
+        var payload = ByteBuffer(bytes: input)
+        guard let settings = payload.readSettings() else { return }
+        let values = SettingValues(
+            Dictionary(settings.map { ($0.identifier.rawValue, $0.value) }, uniquingKeysWith: { first, _ in first })
+        )
+        for role in [Negotiation.Role.server, .client] {
+            for offer in [WebTransportOffer.oneSession, .severalSessions(16, limits: .none)] {
+                let terms = Negotiation(as: role, offering: offer, to: values)
+                try require(
+                    (0...offer.maxSessions).contains(terms.maxSessions),
+                    "there are no more sessions than were offered"
+                )
+            }
+        }
+        let remembered = RememberedSettings(settings)
+        try requireEqual(
+            RememberedSettings(encoded: remembered.encoded),
+            remembered,
+            "settings that a ticket gives back, and those it was given"
+        )
+        try remembered.check(against: settings)
     }
 
     private enum Settings: Equatable {
