@@ -16,15 +16,23 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from aioquic.buffer import encode_uint_var
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
+import http2_client
 import http3_client
+from http2_client import tls
 from http3_client import Client, client
+from raw_http2 import GET, HEADERS, PREFACE, RST_STREAM
+from raw_http2 import frame as h2_frame
+from raw_http3 import PRIORITY_UPDATE
 from server import Server
+from websocket_peer import websocket
 
 # In seconds. Long: it is for a server that fails, not for a client whose turn comes late on a busy machine.
-TIMEOUT = http3_client.TIMEOUT = 60.0
+TIMEOUT = http3_client.TIMEOUT = http2_client.TIMEOUT = 60.0
+H3_EXCESSIVE_LOAD = 0x107
 WT_CLOSE_SESSION, WT_DRAIN_SESSION, UNKNOWN_CAPSULE = 0x2843, 0x78AE, 0x1234
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
@@ -157,6 +165,18 @@ async def webtransport_rebinding(server: Server) -> None:
     last.close()
 
 
+async def webtransport_floods_beyond(server: Server) -> None:
+    """So many frames without a meaning that the connection ends (RFC 9114 § 10.5)."""
+    async with client(server) as protocol:
+        await protocol.session("/echo")
+        update = encode_uint_var(PRIORITY_UPDATE) + b"\x04\x00u=1"
+        for _ in range(6):
+            protocol._quic.send_stream_data(protocol.http._local_control_stream_id, update * 1000)
+            protocol.transmit()
+        await protocol.until(lambda: protocol.termination is not None)
+        assert protocol.termination.error_code == H3_EXCESSIVE_LOAD, protocol.termination
+
+
 async def bad_handshakes(server: Server) -> None:
     """Garbage, handshakes that stop after the first flight, and one that cannot agree."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
@@ -267,6 +287,52 @@ async def websocket_echoes(server: Server) -> None:
         assert (await session.read())[0] == CLOSE
 
 
+async def websocket_mappings(server: Server) -> None:
+    """Over HTTP/2 and HTTP/3, with an end in order and without."""
+    for mapping in ("HTTP/2", "HTTP/3"):
+        async with websocket(server, mapping) as tunnel:
+            for _ in range(10):
+                text = os.urandom(random.choice([1, 100, 5000]))
+                await tunnel.send(ws_frame(BINARY, text))
+                assert await tunnel.message() == text, "an echo differs"
+            if random.random() < 0.5:
+                await tunnel.send(ws_frame(CLOSE, struct.pack(">H", 1000)))
+                assert (await tunnel.frame()).opcode == CLOSE
+            else:
+                tunnel.reset()
+
+
+async def websocket_pings_beyond(server: Server) -> None:
+    """So many pings that the session ends with 1008."""
+    async with web_socket(server, "/echo", True) as session:
+        with suppress(OSError):
+            for _ in range(30):
+                session.writer.write(ws_frame(PING) * 1000)
+                await session.writer.drain()
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while (await session.read())[0] != CLOSE:
+                pass
+
+
+async def http2_resets_beyond(server: Server) -> None:
+    """Rapid reset (CVE-2023-44487), until the connection ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls("h2"))
+    cancel = (8).to_bytes(4, "big")
+    pairs = (h2_frame(HEADERS, 5, 2 * n + 1, GET) + h2_frame(RST_STREAM, 0, 2 * n + 1, cancel) for n in range(3000))
+    with suppress(OSError):
+        writer.write(PREFACE + b"".join(pairs))
+        async with asyncio.timeout(TIMEOUT):
+            while await reader.read(1 << 16):
+                pass
+    writer.transport.abort()
+
+
+async def http2_requests(server: Server) -> None:
+    async with http2_client.client(server) as connection:
+        for _ in range(20):
+            assert (await connection.request("GET", "/healthz")).body == b"ok"
+
+
 async def websocket_killed(server: Server) -> None:
     async with web_socket(server, "/echo", random.random() < 0.5) as session:
         session.writer.write(ws_frame(BINARY, bytes(50_000)) + ws_frame(TEXT, b"never whole")[:-3])
@@ -314,11 +380,13 @@ async def http_requests(server: Server) -> None:
 
 
 HONEST = [
-    webtransport_echoes, webtransport_sessions, webtransport_bulk, webtransport_rebinding, websocket_echoes, http_requests,
+    webtransport_echoes, webtransport_sessions, webtransport_bulk, webtransport_rebinding, websocket_echoes,
+    websocket_mappings, http_requests, http2_requests,
 ]
 OTHERS = [
     webtransport_resets, webtransport_half_closed, webtransport_killed, webtransport_floods, bad_handshakes,
-    websocket_killed, websocket_half_closed, websocket_floods,
+    websocket_killed, websocket_half_closed, websocket_floods, webtransport_floods_beyond, websocket_pings_beyond,
+    http2_resets_beyond,
 ]
 
 
