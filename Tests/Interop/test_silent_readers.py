@@ -22,6 +22,8 @@ STREAMS = 60_000
 ANSWERS = 25_000
 # In kB: a WebSocket's part of it.
 BOUND = 40_000
+# What waits for peers, in bytes.
+WAITING = "apus_quic_unacknowledged_bytes"
 
 
 class Deaf(HTTP3Peer):
@@ -54,6 +56,7 @@ def test_answers_that_are_not_read(own_server: Server) -> None:
             peer.transmit()
 
         outcome = flood(own_server, peer, step, steps=10)
+        assert await_metric(own_server, WAITING, lambda count: count > 4 << 20) < 20 << 20
     assert outcome.closed is None
     assert outcome.growth < ANSWERS
 
@@ -87,6 +90,7 @@ def test_an_answer_behind_many_that_are_not_read(own_server: Server) -> None:
             assert not any(peer.streams[stream].is_finished for stream in unread)
 
         outcome = flood(own_server, peer, step, steps=10)
+        assert await_metric(own_server, WAITING, lambda count: count > 4 << 20) < 20 << 20
     assert outcome.closed is None
     assert outcome.growth < ANSWERS
 
@@ -102,6 +106,7 @@ def test_streams_that_are_not_read(own_server: Server) -> None:
             push(peer)
 
         outcome = flood(own_server, peer, step, steps=10)
+        assert await_metric(own_server, WAITING, lambda count: count > 4 << 20) < 20 << 20
     assert outcome.closed is None
     assert outcome.growth < STREAMS
 
@@ -133,11 +138,12 @@ def test_a_peer_that_never_acknowledges(own_server: Server, kind: str, steps: in
             push(peer)
 
         outcome = flood(own_server, peer, step, steps)
+        if kind == "datagrams":
+            await_metric(own_server, 'apus_webtransport_datagrams_dropped_total{direction="sent"}', bool)
+        else:
+            assert await_metric(own_server, WAITING, lambda count: count > 4 << 20) < 20 << 20
     assert outcome.closed is None
     assert outcome.growth < bound
-    if kind == "datagrams":
-        lost = 'apus_webtransport_datagrams_dropped_total{direction="sent"}'
-        await_metric(own_server, lost, bool)
 
 
 def test_a_websocket_that_is_not_read(own_server: Server) -> None:

@@ -64,7 +64,8 @@ def test_an_empty_stream_is_a_stream(server: Server, kind: str) -> None:
 
 
 def test_streams_before_their_session_are_held_within_bounds(server: Server) -> None:
-    """draft-ietf-webtrans-http3 § 4.6 [17]: held streams are delivered, further ones rejected, datagrams dropped"""
+    """draft-ietf-webtrans-http3 § 4.6 [17]: the first 24 streams are held and delivered, further ones rejected; of
+    datagrams the last 24 are kept"""
     with HTTP3Peer(server) as peer:
         session = peer.new_stream()
         streams = [peer.wt_stream(session, b"early %d" % number, end=True) for number in range(30)]
@@ -72,21 +73,21 @@ def test_streams_before_their_session_are_held_within_bounds(server: Server) -> 
         for number in range(30):
             peer.send_datagram(http_datagram(session, b"early %d" % number))
         peer.settle()
-        peer.until(lambda: peer.closed or peer.streams[one_way].aborted, timeout=3)
-        rejected = [stream for stream in streams if peer.streams[stream].aborted]
-        outcomes = {peer.stream_outcome(stream) for stream in [*rejected, one_way]}
+        held, further = streams[:24], [*streams[24:], one_way]
+        peer.until(lambda: peer.closed or all(peer.streams[stream].aborted for stream in further), timeout=3)
+        outcomes = {peer.stream_outcome(stream) for stream in further}
         expect(f"{DRAFT} § 4.6", "31 streams of a session that is not there yet", {BUFFERED_STREAM_REJECTED}, outcomes)
-        assert 0 < len(rejected) < 30
+        rejected = [stream for stream in [*streams, one_way] if peer.streams[stream].aborted]
+        expect(f"{DRAFT} § 4.6", "31 streams of a session that is not there yet", further, rejected)
         peer.send(session, headers(connect()))
         expect(f"{DRAFT} § 4.6", "then CONNECT", 200, peer.answer(session))
-        held = [stream for stream in streams if stream not in rejected]
         peer.until(lambda: all(peer.streams[stream].is_finished for stream in held))
         expect(f"{DRAFT} § 4.6", "then CONNECT", [b"early %d" % streams.index(stream) for stream in held],
                [peer.streams[stream].data for stream in held])
         expect(f"{DRAFT} § 4.6", "then CONNECT", SESSION_GOES_ON, peer.session_outcome(session))
         early = [datagram for datagram in peer.datagrams if b"early" in datagram]
-        assert 0 < len(early) < 30
-        assert early[-1] == http_datagram(session, b"early 29")
+        expect(f"{DRAFT} § 4.6", "30 datagrams of a session that is not there yet",
+               [http_datagram(session, b"early %d" % number) for number in range(6, 30)], early)
 
 
 def test_early_streams_of_a_refused_session_are_aborted(server: Server) -> None:
@@ -196,16 +197,21 @@ def test_a_stream_that_begins_with_its_reset_gives_its_place_to_one_other(
         expect("RFC 9000 § 4.6", "and a request", before - (not unidirectional), left())
 
 
-def test_places_for_streams_come_back_and_memory_does_not_grow(own_server: Server) -> None:
+@pytest.mark.parametrize("unidirectional", [False, True], ids=["bidirectional", "unidirectional"])
+def test_places_for_streams_come_back_and_memory_does_not_grow(own_server: Server, unidirectional: bool) -> None:
     """RFC 9000 § 4.6 [23, 24]: four times as many streams as are allowed at once"""
     with HTTP3Peer(own_server) as peer:
-        session = peer.session()
+        session = peer.session("/sink")
 
         def open_streams(count: int) -> None:
-            streams = [peer.new_stream() for _ in range(count)]
-            for stream in streams:
-                peer.quic.send_stream_data(stream, wt_header(session) + b"x", end_stream=True)
-            done = peer.until(lambda: peer.closed or all(peer.streams[stream].is_finished for stream in streams))
+            numbers = [peer.new_stream(unidirectional) for _ in range(count)]
+            for number in numbers:
+                peer.quic.send_stream_data(number, wt_header(session, unidirectional) + b"x", end_stream=True)
+            streams = [peer.quic._streams[number] for number in numbers]
+            # A unidirectional one has an answer on a stream of the server's.
+            done = peer.until(lambda: peer.closed or all(
+                stream.sender.is_finished and (unidirectional or stream.receiver.is_finished) for stream in streams
+            ))
             expect("RFC 9000 § 4.6", f"{count} streams", True, done and peer.closed is None)
 
         for _ in range(4):
@@ -214,7 +220,9 @@ def test_places_for_streams_come_back_and_memory_does_not_grow(own_server: Serve
         for _ in range(12):
             open_streams(250)
         growth = memory.growth
-        assert growth < 4096, f"3,000 streams that have ended cost {growth} kB"
+        # A unidirectional one costs some hundred bytes with the older library (NOT-APPLICABLE.md).
+        bound = 2048 if unidirectional else 1024
+        assert growth < bound, f"3,000 streams that have ended cost {growth} kB"
 
 
 # Datagrams

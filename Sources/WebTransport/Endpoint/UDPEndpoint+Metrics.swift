@@ -1,4 +1,5 @@
 import NIOCore
+import QUIC
 
 extension UDPEndpoint {
     /// A person who looks sees what is; a loop with work is not kept from it.
@@ -15,7 +16,9 @@ extension UDPEndpoint {
     }
 
     func publish() {
-        self.publisher?.publish(self.counts.samples(of: self.core))
+        guard self.publisher != nil else { return }
+        let held = self.allConnections.reduce(0) { $0 + $1.quic.heldByteCount }
+        self.publisher?.publish(self.counts.samples(of: self.core, unacknowledged: held))
     }
 
     /// What a closed endpoint ended with. Nothing holds it afterwards.

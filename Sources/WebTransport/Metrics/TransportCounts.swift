@@ -46,11 +46,13 @@ struct TransportCounts {
     }
 
     /// Everything with its names. Series that are known beforehand are there from the beginning, at zero.
-    func samples(of endpoint: QUIC.Endpoint) -> [MetricsPublisher.Sample] {
+    /// - Parameter unacknowledged: bytes that wait for peers.
+    func samples(of endpoint: QUIC.Endpoint, unacknowledged: Int) -> [MetricsPublisher.Sample] {
         let statistics = endpoint.statistics
         var samples: [MetricsPublisher.Sample] = [
             .init(.connections, endpoint.connectionCount),
             .init(.handshakes, endpoint.halfOpenCount),
+            .init(.unacknowledged, unacknowledged),
             .init(.connectionsAccepted, statistics.connectionsAccepted),
             .init(.connectionsRefused, statistics.beyondMaxConnections, ("reason", "max_connections")),
             .init(.connectionsRefused, statistics.beyondMaxHandshakes, ("reason", "max_handshakes")),

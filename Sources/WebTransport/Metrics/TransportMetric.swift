@@ -18,6 +18,10 @@ struct TransportMetric: Hashable, Sendable {
 
     static let connections = gauge("apus_quic_connections", "QUIC connections that are not closed.")
     static let handshakes = gauge("apus_quic_handshakes", "QUIC handshakes under way.")
+    static let unacknowledged = gauge(
+        "apus_quic_unacknowledged_bytes",
+        "Bytes of streams that wait to be sent or acknowledged: what peers hold that do not read."
+    )
     static let connectionsAccepted = counter(
         "apus_quic_connections_accepted_total",
         "QUIC connections that began."
@@ -73,7 +77,7 @@ struct TransportMetric: Hashable, Sendable {
     )
 
     static let all = [
-        connections, handshakes, connectionsAccepted, connectionsRefused, connectionsClosed,
+        connections, handshakes, unacknowledged, connectionsAccepted, connectionsRefused, connectionsClosed,
         retries, versionNegotiations, statelessResets, datagramsDropped, datagramsHandedOver,
         limits, requestsTimedOut,
         sessions, sessionsAccepted, sessionsRefused,
