@@ -131,6 +131,8 @@ struct InteropRunnerCommand: AsyncParsableCommand {
             identities: IdentityStore(try self.identity())
         )
         configuration.transport = transport
+        // The sessions of a case come on one connection.
+        configuration.transport.maxSessionsPerConnection = TransportOptions.mostSessionsPerConnection
         // Sessions read and write files.
         configuration.handlerExecution = .concurrent
         // The runner's browsers have pages from files, whose origin is opaque.

@@ -7,7 +7,7 @@ struct BatonGame {
         case daYamn = 1
         /// A message was malformed.
         case bruh = 2
-        /// A message was not expected; in draft-00, all batons were lost.
+        /// A message was not expected.
         case sus = 3
         /// The next message took too long.
         case bored = 4
@@ -45,8 +45,8 @@ struct BatonGame {
     /// What follows of a message.
     struct Turn: Hashable {
         var pass: Pass?
-        /// The baton to send in a datagram too.
-        var datagram: UInt8?
+        /// Whether the message is to be sent back in a datagram, too (§ 4.4).
+        var isOwedDatagram = false
         /// No baton is left, and this end has seen the last one: it closes the session.
         var isLast = false
     }
@@ -94,7 +94,7 @@ struct BatonGame {
         guard let index else { throw Violation(code: .sus) }
         self.expected.remove(at: index)
         var turn = Turn()
-        if value % 7 == (self.isServer ? 0 : 1) { turn.datagram = value }
+        turn.isOwedDatagram = value % 7 == (self.isServer ? 0 : 1)
         if value == 0 {
             self.batonsLeft -= 1
             turn.isLast = self.batonsLeft == 0
@@ -117,12 +117,11 @@ struct BatonGame {
         guard value % 7 == (self.isServer ? 1 : 0) else { throw Violation(code: .sus) }
     }
 
-    /// The peer gave up a stream, and the baton on it is lost.
-    mutating func lost(on arrival: Arrival) throws(Violation) {
+    /// The peer gave up a stream, and the baton on it is out of the game, which may end with it (§ 4.5).
+    mutating func lost(on arrival: Arrival) {
         guard let index = self.expected.firstIndex(where: { $0.arrival == arrival }) else { return }
         self.expected.remove(at: index)
         self.batonsLeft -= 1
-        guard self.batonsLeft > 0 else { throw Violation(code: .sus) }
     }
 
     private mutating func sent(_ pass: Pass) {

@@ -23,17 +23,24 @@ struct BatonMessage: Hashable {
         return try reader.ended()
     }
 
-    /// Reads the one message of a stream as it arrives. Padding of any length is skipped, not kept.
+    /// Reads the one message of a stream as it arrives. Padding of any length is skipped; a short message is kept.
     struct Reader {
+        /// What fits a datagram with room to spare.
+        private static let maxCopy = 1000
+
         private enum State {
             case length(ByteBuffer)
             case padding(left: UInt64)
             case complete(BatonMessage)
         }
         private var state = State.length(ByteBuffer())
+        /// The message as it came; nil when it is too long for a datagram.
+        private(set) var copy: ByteBuffer? = ByteBuffer()
 
         mutating func received(_ bytes: ByteBuffer) throws(Malformed) {
             var bytes = bytes
+            let size = (self.copy?.readableBytes ?? Self.maxCopy) + bytes.readableBytes
+            if size <= Self.maxCopy { self.copy?.writeImmutableBuffer(bytes) } else { self.copy = nil }
             while bytes.readableBytes > 0 {
                 switch self.state {
                 case .length(var start):

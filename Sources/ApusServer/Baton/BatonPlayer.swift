@@ -33,8 +33,6 @@ public struct BatonPlayer: Sendable {
     public static let patience = TimeAmount.seconds(10)
     /// More than a byte's worth, so that lengths of two bytes are seen too.
     private static let maxPadding = 500
-    /// It must fit a datagram with room to spare.
-    private static let maxDatagramPadding = 100
 
     /// What a URL asks the server to begin with: the value, if it says one, and how many batons.
     public static func parameters(ofURL url: String) -> (baton: UInt8?, count: Int) {
@@ -126,13 +124,13 @@ public struct BatonPlayer: Sendable {
                 if turn.isLast || state.game.isOver { state.isOver = true }
                 return turn
             }
-            if let value = turn.datagram {
-                let padding = Int.random(in: 0...Self.maxDatagramPadding)
-                try await self.session.datagrams.send(BatonMessage(value: value).encoded(padding: padding))
+            if turn.isOwedDatagram {
+                try await self.session.datagrams.send(reader.copy ?? message.encoded(padding: 0))
             }
             if let pass = turn.pass { await self.send(pass, on: reply, boredom) }
             if turn.isLast { self.session.close() }
         } catch let error as WebTransportError where error.code == .streamReset {
+            reply?.reset(code: BatonGame.StreamCode.whatever.rawValue)
             self.lost(arrival)
         } catch let error as WebTransportError {
             // The session has ended; `closed` tells how.
@@ -142,12 +140,13 @@ public struct BatonPlayer: Sendable {
         }
     }
 
+    /// The peer will neither pass the baton on that was to arrive so, nor have it passed on.
     private func lost(_ arrival: BatonGame.Arrival) {
-        do {
-            try self.state.withLockedValue { try $0.game.lost(on: arrival) }
-        } catch {
-            self.fail(error)
+        let isOver = self.state.withLockedValue { state in
+            state.game.lost(on: arrival)
+            return state.game.isOver
         }
+        if isOver { self.session.close() }
     }
 
     // MARK: Sending
@@ -163,21 +162,23 @@ public struct BatonPlayer: Sendable {
                 try await Self.write(message, on: try await self.open { try await $0.openUnidirectionalStream() })
             case .newBidirectional:
                 let stream = try await self.open { try await $0.openBidirectionalStream() }
-                try await Self.write(message, on: stream.outbound)
+                try await stream.outbound.write(message)
+                stream.outbound.finish()
                 // A baton that has come home is not answered.
                 if pass.value != 0 { await self.receive(stream.inbound, .bidirectionalOfOwn, reply: nil, boredom) }
             }
         } catch let error as WebTransportError where error.code == .streamStopped {
-            // RFC 9000 § 3.5: the transport has reset the stream in answer. The baton on it is lost.
+            // The transport has reset the stream in answer, with the peer's code (RFC 9000 § 3.5). The baton is lost.
             self.lost(BatonGame.answer(to: pass.way))
         } catch {
             // The session has ended; `closed` tells how.
         }
     }
 
+    /// - Throws: `WebTransportError` with `streamStopped` when the peer does not want it, which may come late.
     private static func write(_ message: ByteBuffer, on stream: WebTransportSendStream) async throws {
         try await stream.write(message)
-        stream.finish()
+        try await stream.finishAndWait()
     }
 
     /// Opens a stream. The peer has half of the time for it that it has for a message: before boredom, which says less.

@@ -21,6 +21,8 @@ final class SendStreamCore {
     private var state = State.open
     /// Whether there is anything behind the header.
     private var hasWritten = false
+    /// Whoever waits until the peer has everything.
+    private var endPromise: EventLoopPromise<Void>?
     private var waiters: Deque<(ticket: WaitTicket, continuation: CheckedContinuation<Void, any Error>)> = []
 
     private enum State {
@@ -137,6 +139,14 @@ final class SendStreamCore {
         if self.waitingData.isEmpty { self.sendEnd() }
     }
 
+    /// Fulfilled when a stream that was finished has closed; of a bidirectional one the peer's half, too.
+    func ended() -> EventLoopFuture<Void> {
+        if case .failed(let error) = self.state { return self.connection.eventLoop.makeFailedFuture(error) }
+        let promise = self.endPromise ?? self.connection.eventLoop.makePromise()
+        self.endPromise = promise
+        return promise.futureResult
+    }
+
     private func sendEnd() {
         // Firefox 153 loses the connection when a unidirectional stream has nothing but its header and ends with it.
         let isEmpty = self.id.direction == .unidirectional && !self.hasWritten
@@ -205,6 +215,7 @@ final class SendStreamCore {
 
     func failed(_ error: WebTransportError) {
         self.state = .failed(error)
+        self.endPromise.take()?.fail(error)
         self.discardWaiting()
         self.resumeWaiters(throwing: error)
     }
@@ -216,12 +227,16 @@ final class SendStreamCore {
         self.noteHeld()
         self.flow?.giveBackData(self.chargedByteCount - (sentByteCount - min(sentByteCount, UInt64(self.headerSize))))
         self.chargedByteCount = 0
+        let endPromise = self.endPromise.take()
         switch self.state {
         case .open: self.state = .failed(.streamStopped(nil))
-        case .finished: self.state = .failed(.streamFinished)
+        case .finished:
+            self.state = .failed(.streamFinished)
+            endPromise?.succeed()
         case .orphaned: self.state = .failed(.sessionClosed)
         case .failed: break
         }
+        if case .failed(let error) = self.state { endPromise?.fail(error) }
         self.resumeWaiters(throwing: WebTransportError.streamFinished)
         self.counterpart?.closed()
     }

@@ -61,6 +61,16 @@ public struct WebTransportSendStream: Sendable {
         self.eventLoop.runInLoop { core.value.finish() }
     }
 
+    /// Ends the stream, and waits until the peer has all of it; of a bidirectional one until both halves have ended.
+    /// - Throws: `WebTransportError` when the peer stopped the stream instead, or the session has ended.
+    package func finishAndWait() async throws {
+        let core = self.core
+        try await self.eventLoop.flatSubmit {
+            core.value.finish()
+            return core.value.ended()
+        }.get()
+    }
+
     /// Gives the stream up with an application's code; what was written may be lost. Idempotent.
     public func reset(code: UInt32 = 0) {
         let core = self.core
