@@ -36,16 +36,16 @@ class Server:
     urls: list[str] = field(default_factory=list)
 
     @classmethod
-    def start(cls, directory: Path, *arguments: str) -> Server:
+    def start(cls, directory: Path, *arguments: str, has_test_endpoints: bool = True) -> Server:
         certificates = directory / "certs"
         if not (certificates / "development.pem").exists():
             subprocess.run([binary(), "certificate", "--output", certificates], check=True, stdout=subprocess.DEVNULL)
         log = open(directory / "server.log", "ab")
         process = subprocess.Popen(
             [
-                binary(), "serve", "--test-endpoints", "--port", "0", "--http-port", "0",
+                binary(), "serve", "--port", "0", "--http-port", "0",
                 "--certificate", certificates / "development.pem", "--key", certificates / "development.key",
-                *arguments,
+                *(["--test-endpoints"] if has_test_endpoints else []), *arguments,
             ],
             stdout=subprocess.PIPE,
             stderr=log,

@@ -85,7 +85,7 @@ def test_close_by_the_page_ends_the_streams_at_the_server(page: Page) -> None:
 
 @browsers_fault(
     "firefox", "the connection is closed at once, and the close of the session is lost behind what still waits",
-    shows="'isAbnormal': True", is_chance=True)
+    shows="'isAbnormal': True", is_chance=True, tries=5)
 def test_close_by_the_page_in_the_middle_of_a_large_stream_reaches_the_server(page: Page) -> None:
     """What has been written need not arrive; code and reason must.
 

@@ -46,7 +46,7 @@ def test_empty_unidirectional_stream_comes_back(page: Page) -> None:
 
 @browsers_fault(
     "firefox", "a stream of the server's that comes at the end of a large upload may never reach the page, though the "
-    "browser acknowledges it", shows="never", is_chance=True)
+    "browser acknowledges it", shows="never", is_chance=True, tries=5)
 def test_answer_to_a_large_upload_reaches_the_page(page: Page) -> None:
     """On a loaded machine Firefox lost about one of ten; with the slower control, one of thirty-five."""
     answered = page.run("""

@@ -12,12 +12,15 @@ import pytest
 
 import http2_client
 import http3_client
-from server import Server
+from rules import expect
+from server import Memory, Server
 from websocket_peer import (
     BINARY, CLOSE, FINISHED, MAPPINGS, PING, PONG, TEXT, close, frame, websocket,
 )
 
 EXTENDED = ["HTTP/2", "HTTP/3"]
+# In kB, of a debug build.
+BOUND = 4_000
 
 every_mapping = pytest.mark.parametrize("mapping", MAPPINGS)
 every_extended = pytest.mark.parametrize("mapping", EXTENDED)
@@ -280,6 +283,37 @@ def test_compression_is_agreed_on_alike(compressing_server: Server, mapping: str
             assert inflate.decompress(answer.payload + b"\x00\x00\xff\xff") == text
 
     asyncio.run(main())
+
+
+@every_mapping
+@pytest.mark.parametrize("excess", [1, 31 << 20])
+def test_what_decompresses_to_too_much_is_told_so(compressing_server: Server, mapping: str, excess: int) -> None:
+    """[72] RFC 6455 § 7.4.1, § 10.4; RFC 7692 § 7.2.2: the limit is the message's, however little has come for it."""
+    limit = 1 << 20
+
+    async def main() -> int:
+        offer = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
+        async with websocket(compressing_server, mapping, fields=offer) as tunnel:
+            deflate, inflate = zlib.compressobj(wbits=-12), zlib.decompressobj(wbits=-15)
+
+            def packed(size: int) -> bytes:
+                data = deflate.compress(bytes(size)) + deflate.flush(zlib.Z_SYNC_FLUSH)
+                return frame(BINARY, data[:-4], rsv1=True)
+
+            await tunnel.send(packed(limit))
+            echo = await tunnel.frame()
+            expect("RFC 7692 § 7.2.2", f"{limit} bytes, compressed", (BINARY, True), (echo.opcode, echo.rsv1))
+            assert inflate.decompress(echo.payload + b"\x00\x00\xff\xff") == bytes(limit)
+            memory = Memory(compressing_server)
+            await tunnel.send(packed(limit + excess))
+            answer = await tunnel.frame()
+            expect("RFC 6455 § 7.4.1", f"{limit + excess} bytes, compressed", (CLOSE, 1009),
+                   (answer.opcode, int.from_bytes(answer.payload[:2], "big")))
+            expect("RFC 6455 § 7.1.1", f"{limit + excess} bytes, compressed", FINISHED, await tunnel.ended())
+            return memory.growth
+
+    growth = asyncio.run(main())
+    assert growth < BOUND, f"{limit + excess} bytes that nobody wants cost {growth} kB"
 
 
 # MARK: The end of the server

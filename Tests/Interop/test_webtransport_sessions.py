@@ -6,16 +6,19 @@ The checklist's numbers stand in brackets; NOT-APPLICABLE.md has those that are 
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from raw_http3 import (
     CLIENT_SETTINGS, DATA, SESSION_GOES_ON, Fields, HTTP3Peer, capsule, close_capsule, connect,
-    frame, headers, http_datagram, settings_frame, without,
+    frame, get, headers, http_datagram, settings_frame, without,
 )
 from raw_quic import varint
-from rules import GOES_ON, expect, rules, stream_error
+from rules import GOES_ON, OneOf, expect, rules, stream_error
 from server import Server
 
 DRAFT = "draft-ietf-webtrans-http3"
@@ -115,6 +118,54 @@ def test_origins_are_checked(server: Server, sent: str, origin: str, status: int
     with HTTP3Peer(server) as peer:
         came = peer.answer(peer.request(headers(connect("/echo", ("origin", origin))), end=False))
         expect(f"{DRAFT} § 3.2", f"Origin: {origin}", status, came)
+
+
+# Those under /test, as `apus serve --help` has them, and one with a name of its own.
+TEST_ENDPOINTS = [
+    *(f"/test/{name}" for name in (
+        "request", "response", "protocol", "export", "datagram-lengths", "streams", "reset", "stop", "order",
+        "transfer", "read-then-close", "close-connection", "drain", "record", "query", "count",
+    )),
+    "/webtransport/devious-baton",
+]
+TEST_RESOURCE = "/test/body"
+
+
+@pytest.fixture(scope="module")
+def plain_server(apus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server as it is without `--test-endpoints`."""
+    running = Server.start(tmp_path_factory.mktemp("plain"), has_test_endpoints=False)
+    yield running
+    running.stop()
+
+
+@pytest.mark.parametrize("path", TEST_ENDPOINTS)
+def test_an_endpoint_for_tests_is_there_only_when_it_is_asked_for(
+    server: Server, plain_server: Server, path: str
+) -> None:
+    """draft-ietf-webtrans-http3 § 3.2: 404 where nothing is; 400 may be what a query lacks"""
+    with HTTP3Peer(server) as peer:
+        came = peer.answer(peer.request(headers(connect(path)), end=False))
+        expect(f"{DRAFT} § 3.2", f"CONNECT to {path} with --test-endpoints", OneOf(200, 400), came)
+    with HTTP3Peer(plain_server) as peer:
+        came = peer.answer(peer.request(headers(connect(path)), end=False))
+        expect(f"{DRAFT} § 3.2", f"CONNECT to {path} without --test-endpoints", 404, came)
+        came = peer.answer(peer.request(headers(connect("/echo")), end=False))
+        expect(f"{DRAFT} § 3.2", "CONNECT to /echo without --test-endpoints", 200, came)
+
+
+def test_a_resource_for_tests_is_there_only_when_it_is_asked_for(server: Server, plain_server: Server) -> None:
+    """RFC 9110 § 15.5.5"""
+    for running, status in ((server, 200), (plain_server, 404)):
+        with HTTP3Peer(running) as peer:
+            came = peer.answer(peer.request(headers(get(TEST_RESOURCE))))
+            expect("RFC 9110 § 15.5.5", f"GET {TEST_RESOURCE}", status, came)
+
+
+def test_every_endpoint_for_tests_is_known_here(apus: Path) -> None:
+    """Else one that came later might be there unasked, and no test would ask for it."""
+    text = subprocess.run([apus, "serve", "--help"], check=True, capture_output=True, text=True).stdout
+    assert set(re.findall(r"/test/[a-z-]+", text)) == {*TEST_ENDPOINTS[:-1], TEST_RESOURCE}
 
 
 def test_sessions_beyond_the_servers_limit_are_refused(apus: Path, tmp_path: Path) -> None:
