@@ -21,6 +21,16 @@ from server import Server, binary
 pytest_plugins = ["behaviours", "browser_table"]
 
 
+# Fixtures that begin a browser.
+BROWSERS = {"browser", "chromium", "chromium_experimental", "firefox", "page"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if BROWSERS & set(item.fixturenames):
+            item.add_marker("browser")
+
+
 def missing(what: str, package: str | None = None) -> None:
     """A machine without a browser may skip; a CI run without one would prove nothing.
 

@@ -1,8 +1,9 @@
-"""A live server under mutated bytes: datagrams as they travel, packets before they are protected, streams before they are
-framed, and TCP in the same ways. It must live, serve an honest client meanwhile, and keep its memory.
+"""A live server under mutated bytes: datagrams as they travel, packets before they are protected, streams before they
+are framed, and TCP in the same ways. It must live, serve an honest client meanwhile, keep its memory, and end the
+connections over TCP that their clients have ended.
 
-Every client has a seed, which a failure names. APUS_FUZZ_SEED begins elsewhere, and APUS_FUZZ_SECONDS makes each test go
-on for so long.
+Every client has a seed, which a failure names. APUS_FUZZ_SEED begins elsewhere, and APUS_FUZZ_SECONDS makes each test
+go on for so long.
 """
 
 from __future__ import annotations
@@ -66,16 +67,23 @@ def serves(server: Server) -> bool:
 
 @dataclass
 class Result:
-    """How many changes a client has sent, and whether it came so far that they could matter."""
+    """How many changes a client has sent, and whether it came so far that they could matter.
+
+    - has_ended: whether the server has ended the connection in order, where the client had ended it; else None.
+    """
 
     sent: int
     has_begun: bool
+    has_ended: bool | None = None
 
 
-def run(server: Server, count: int, client: Callable[[Mutator], Result]) -> None:
-    """Runs one client for each seed."""
+def run(server: Server, count: int, client: Callable[[Mutator], Result], ends: bool = False) -> None:
+    """Runs one client for each seed.
+
+    - ends: most of them end their connections, for the server to do the same.
+    """
     before = resident(server)
-    sent = begun = clients = 0
+    sent = begun = clients = left = ended = 0
     for seed in seeds(count):
         try:
             result = client(Mutator(seed))
@@ -83,13 +91,19 @@ def run(server: Server, count: int, client: Callable[[Mutator], Result]) -> None
             error.add_note(f"again: APUS_FUZZ_SEED={seed}")
             raise
         clients, begun, sent = clients + 1, begun + result.has_begun, sent + result.sent
+        left, ended = left + (result.has_ended is not None), ended + (result.has_ended is True)
         assert server.is_running, f"the server died; again: APUS_FUZZ_SEED={seed}"
         if clients % 20 == 0:
             assert serves(server), f"an honest client is not served after seed {seed}"
     assert serves(server)
     growth = resident(server) - before
-    print(f"{clients} clients from seed {FIRST_SEED} on, {begun} of which began, sent {sent} changes; {growth} kB more")
+    print(
+        f"{clients} clients from seed {FIRST_SEED} on, {begun} of which began, sent {sent} changes; {left} ended their "
+        f"connections, and the server {ended} of these; {growth} kB more")
     assert begun > clients // 4, "too few came so far that their changes could matter"
+    assert not ends or left > clients // 2, "too few ended their connections"
+    # A reset is the end of a connection, too, where the server has ended it while the client was sending.
+    assert ended >= left * 3 // 4, "too few connections came to an end in order"
     assert growth < MEMORY
 
 
@@ -200,8 +214,8 @@ class StreamPeer(FuzzedPeer):
         if self.mutator.random() < 0.3:
             self.sent += 1
             data = self.mutator.change(data)
-        # In pieces, so that none of the server's readers sees all at once. The time between them is for aioquic's pacing,
-        # which would put them into one packet.
+        # In pieces, so that none of the server's readers sees all at once. The time between them is for aioquic's
+        # pacing, which would put them into one packet.
         while len(data) > 1 and self.mutator.random() < 0.5:
             cut = self.mutator.randrange(1, len(data))
             super().send(stream, data[:cut])
@@ -253,8 +267,9 @@ HTTP = [
     b"HEAD http://localhost/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\nbody",
 ]
 UPGRADE = (
-    b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    b"GET /echo HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
 )
 MASK = b"\x00\x00\x00\x00"
 FRAMES = [
@@ -262,6 +277,96 @@ FRAMES = [
     b"\x82\xfe\x01\x00" + MASK + bytes(256), b"\xc1\x87" + MASK + b"\xf2\x48\xcd\xc9\xc9\x07\x00",
     b"\x88\x85" + MASK + b"\x03\xe8bye",
 ]
+# To what comes first, unless that has changed: the server switches protocols, has the resource, or knows no such method
+# or host.
+ANSWERS = tuple(b"HTTP/1.1 %d " % status for status in (101, 200, 405, 421))
+
+
+class Secure:
+    """TLS over a socket. It ends its direction while answers wait, which an SSLSocket would give up."""
+
+    def __init__(self, plain: socket.socket, protocol: str, ending: tuple[bool, bool]) -> None:
+        self._plain = plain
+        self._has_goodbye, self._has_end = ending
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = tls(protocol).wrap_bio(self._incoming, self._outgoing)
+        self._waiting = b""
+        self._await(self._tls.do_handshake)
+        self._flush()
+
+    def sendall(self, data: bytes) -> None:
+        self._tls.write(data)
+        self._flush()
+
+    def recv(self, size: int) -> bytes:
+        """Nothing at the end of the connection, not at that of TLS alone."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, b""
+            return waiting
+        try:
+            data = self._await(lambda: self._tls.read(size))
+        except ssl.SSLZeroReturnError:
+            # A close_notify that answers the client's.
+            data = b""
+        except ssl.SSLEOFError:
+            # RFC 8446 § 6.1: it owes one to a client that has sent its own.
+            assert not self._has_goodbye, "the server ends TLS without close_notify"
+            return b""
+        assert data or not self._plain.recv(size), "the server says something after its close_notify"
+        return data
+
+    def shutdown(self, how: int) -> None:
+        if self._has_goodbye:
+            # TLS looks for the server's close_notify at once, and fails over anything else that it has.
+            with suppress(ssl.SSLWantReadError):
+                while data := self._tls.read(65536):
+                    self._waiting += data
+            with suppress(ssl.SSLWantReadError):
+                self._tls.unwrap()
+            self._flush()
+        if self._has_end:
+            self._plain.shutdown(how)
+
+    def _await(self, action: Callable[[], bytes | None]) -> bytes | None:
+        while True:
+            try:
+                return action()
+            except ssl.SSLWantReadError:
+                self._flush()
+            if data := self._plain.recv(65536):
+                self._incoming.write(data)
+            else:
+                self._incoming.write_eof()
+
+    def _flush(self) -> None:
+        # After the end even nothing cannot be sent.
+        if data := self._outgoing.read():
+            self._plain.sendall(data)
+
+
+Connection = socket.socket | Secure
+
+
+def ending(mutator: Mutator) -> tuple[bool, bool]:
+    """Whether a client ends TLS, and TCP: each of them ends its direction."""
+    return mutator.choice([(True, True), (True, False), (False, True)])
+
+
+def end(connection: Connection) -> tuple[bytes, bool]:
+    """Ends the client's direction. Returns what the server said until it had ended its own, as it must then, and
+    whether it did so in order."""
+    # The server may have ended the connection before.
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_WR)
+    received = b""
+    try:
+        while data := connection.recv(65536):
+            received += data
+    except ConnectionError:
+        return received, False
+    except TimeoutError as error:
+        raise AssertionError("the server keeps a connection that its client has ended") from error
+    return received, True
 
 
 def tcp_client(server: Server, is_secure: bool, mutator: Mutator) -> Result:
@@ -270,31 +375,30 @@ def tcp_client(server: Server, is_secure: bool, mutator: Mutator) -> Result:
         parts = [mutator.choice(HTTP) for _ in range(3)]
     else:
         # The handshake as it is, mostly, so that frames come to be read.
-        parts = [UPGRADE if mutator.random() < 0.8 else mutator.change(UPGRADE)] + [mutator.choice(FRAMES) for _ in range(4)]
+        upgrade = UPGRADE if mutator.random() < 0.8 else mutator.change(UPGRADE)
+        parts = [upgrade, *(mutator.choice(FRAMES) for _ in range(4))]
     first, *rest = parts
     data = first + b"".join(mutator.change(part) for part in rest)
-    context = tls("http/1.1")
-    plain = socket.create_connection(("127.0.0.1", server.port if is_secure else server.http_port), timeout=60)
-    # The server may end the connection at any of these.
-    with suppress(OSError), plain:
+    with socket.create_connection(("127.0.0.1", server.port if is_secure else server.http_port), timeout=60) as plain:
         if is_secure and mutator.random() < 0.3:
             incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
             with suppress(ssl.SSLWantReadError):
-                context.wrap_bio(incoming, outgoing).do_handshake()
+                tls("http/1.1").wrap_bio(incoming, outgoing).do_handshake()
             plain.sendall(mutator.change(outgoing.read()))
-            plain.shutdown(socket.SHUT_WR)
-            drain(plain)
-            return Result(1, True)
-        connection = context.wrap_socket(plain) if is_secure else plain
-        with connection:
+            received, has_ended = end(plain)
+            # Whatever it says, it has read the hello.
+            return Result(1, bool(received), has_ended)
+        connection = Secure(plain, "http/1.1", ending(mutator)) if is_secure else plain
+        # The server may end the connection at any of these.
+        with suppress(ConnectionError):
             while data:
                 cut = mutator.randrange(1, len(data) + 1)
                 connection.sendall(data[:cut])
                 data = data[cut:]
-            if mutator.random() < 0.7:
-                (connection.unwrap() if is_secure else connection).shutdown(socket.SHUT_WR)
-                drain(connection)
-    return Result(len(rest), True)
+        if mutator.random() < 0.7:
+            received, has_ended = end(connection)
+            return Result(len(rest), received.startswith(ANSWERS), has_ended)
+    return Result(len(rest), False)
 
 
 def http2_client(server: Server, mutator: Mutator) -> Result:
@@ -309,39 +413,32 @@ def http2_client(server: Server, mutator: Mutator) -> Result:
         http2.frame(http2.GOAWAY, 0, 0, bytes(8)), *(http2.frame(http2.DATA, 0, 1, part) for part in FRAMES),
     ]
     sent = 0
-    plain = socket.create_connection(("127.0.0.1", server.port), timeout=60)
-    # The server may end the connection at any of these.
-    with suppress(OSError), plain, tls("h2").wrap_socket(plain) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as plain:
+        connection = Secure(plain, "h2", ending(mutator))
         connection.sendall(http2.PREFACE)
         connection.recv(65536)
         connection.sendall(http2.SETTINGS_SEEN + http2.frame(http2.HEADERS, 4, 1, http2.CONNECT))
-        for _ in range(mutator.randrange(1, 12)):
-            part = mutator.choice(parts)
-            if mutator.random() < 0.4:
-                part, sent = mutator.change(part), sent + 1
-            cut = mutator.randrange(len(part) + 1)
-            connection.sendall(part[:cut])
-            connection.sendall(part[cut:])
-        connection.unwrap().shutdown(socket.SHUT_WR)
-        drain(connection)
-    return Result(sent, True)
+        # The server may end the connection at any of these.
+        with suppress(ConnectionError):
+            for _ in range(mutator.randrange(1, 12)):
+                part = mutator.choice(parts)
+                if mutator.random() < 0.4:
+                    part, sent = mutator.change(part), sent + 1
+                cut = mutator.randrange(len(part) + 1)
+                connection.sendall(part[:cut])
+                connection.sendall(part[cut:])
+        received, has_ended = end(connection)
+    # That of a WebSocket that is open; with a body to come, unlike an error's.
+    answer = http2.frame(http2.HEADERS, http2.END_HEADERS, 1)[3:]
+    return Result(sent, answer in received, has_ended)
 
 
 def test_frames_of_http2(fuzzed_server: Server) -> None:
     """RFC 9113, RFC 7541, RFC 8441: frames of any form, and the end of any connection whose client has ended it."""
-    run(fuzzed_server, 150, lambda mutator: http2_client(fuzzed_server, mutator))
-
-
-def drain(connection: socket.socket) -> None:
-    """Until the server has ended its direction, as it must when the client has ended its own."""
-    try:
-        while connection.recv(65536):
-            pass
-    except TimeoutError as error:
-        raise AssertionError("the server keeps a connection that its client has ended") from error
+    run(fuzzed_server, 150, lambda mutator: http2_client(fuzzed_server, mutator), ends=True)
 
 
 @pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "TLS"])
 def test_requests_and_frames_over_tcp(fuzzed_server: Server, is_secure: bool) -> None:
     """RFC 9112, RFC 6455, RFC 8446: bytes of any form, and the end of any connection whose client has ended it."""
-    run(fuzzed_server, 150, lambda mutator: tcp_client(fuzzed_server, is_secure, mutator))
+    run(fuzzed_server, 150, lambda mutator: tcp_client(fuzzed_server, is_secure, mutator), ends=True)

@@ -195,6 +195,8 @@ def test_a_server_says_three_times_as_much_as_it_was_told(long_winded: Server) -
         # Timers of the server go off in this time.
         await asyncio.sleep(2)
         assert INITIAL < network.down.bytes <= 3 * network.up.delivered_bytes == 3 * INITIAL
+        assert network.up.hits["loses"] > 0, "the client has asked again"
+        assert network.down.hits["loss"] > 0 and network.down.delivered_packets == 0
         network.up.conditions = network.down.conditions = Conditions()
         await attempt
 
@@ -218,6 +220,7 @@ def test_a_handshake_completes_although_the_server_had_to_stop(long_winded: Serv
     with Network(long_winded, up=Conditions(loses=lambda number: 1 <= number <= 6)) as network:
         asyncio.run(main(network))
         assert network.down.bytes > 9000, "the certificate has arrived"
+        assert network.up.hits["loses"] == 6
 
 
 # MARK: Stateless reset

@@ -55,8 +55,9 @@ def test_sessions_cross_a_bad_network(patient: Server, conditions: Conditions, s
 
     with Network(patient, conditions, conditions) as network:
         asyncio.run(main(network))
-        for direction in (network.up, network.down):
-            assert direction.bytes > size, "the session has gone past the network"
+    for direction in (network.up, network.down):
+        assert direction.bytes > size, "the session has gone past the network"
+        direction.assert_met()
 
 
 def test_handshakes_complete_where_30_percent_are_lost(server: Server) -> None:
@@ -80,6 +81,8 @@ def test_handshakes_complete_where_30_percent_are_lost(server: Server) -> None:
     lossy = Conditions(loss=0.3, delay=0.005)
     with Network(server, lossy, lossy) as network:
         asyncio.run(main(network))
+    for direction in (network.up, network.down):
+        direction.assert_met()
 
 
 def test_a_session_outlives_an_outage_of_two_seconds(server: Server) -> None:
@@ -99,6 +102,9 @@ def test_a_session_outlives_an_outage_of_two_seconds(server: Server) -> None:
     narrow = Conditions(delay=0.005, rate=1_000_000)
     with Network(server, narrow, narrow) as network:
         asyncio.run(main(network))
+    for direction in (network.up, network.down):
+        assert direction.hits["darkness"] > 0
+        direction.assert_met()
 
 
 class Witness(Client):
@@ -141,6 +147,7 @@ def test_a_reset_waits_until_the_prefix_of_its_stream_has_arrived(server: Server
             for stream in sent:
                 protocol.reset(stream, RESET_0)
             await until_it_speaks()
+            assert network.down.hits["darkness"] > 0
             network.down.light()
             await protocol.until(lambda: len(protocol.resets) == count)
             assert [protocol.resets[stream] for stream in protocol.resets] == [{RESET_0}] * count
@@ -173,4 +180,5 @@ def test_a_page_in_chromium_holds_a_session_where_30_percent_are_lost(
             session.close();
             return isWhole && equal(value, data.subarray(0, 1000));
         """)
-        assert network.down.delivered_packets < network.down.packets
+    for direction in (network.up, network.down):
+        direction.assert_met()

@@ -15,6 +15,7 @@ from aioquic.quic.packet import QuicFrameType, pull_ack_frame
 from aioquic.tls import CipherSuite, Epoch
 from selenium import webdriver
 
+from abuse import await_metric, metrics
 from conftest import run_script
 from http3_client import Client, client, echo_datagrams, echo_stream, exchange
 from server import Server
@@ -64,6 +65,28 @@ def test_a_session_survives_rebindings(looped: Server, addresses: list[str]) -> 
         asyncio.run(main(network))
 
 
+def test_a_rebinding_that_reaches_another_loop(apus: Path, tmp_path: Path) -> None:
+    """RFC 9000 § 9.3 [54]: the kernel decides which loop gets a port's packets; the connection stays where it was."""
+    server = Server.start(tmp_path, "--loops", "2")
+
+    async def main(network: Network) -> None:
+        async with client(network.server, patience=PATIENCE) as protocol:
+            session = await exchange(protocol, 10_000)
+            # Each has a chance of one half.
+            for _ in range(64):
+                await in_midst(protocol, session, lambda: network.rebind("127.0.0.1"))
+                if metrics(server)["apus_quic_udp_datagrams_handed_over_total"] > 0:
+                    break
+            await_metric(server, "apus_quic_udp_datagrams_handed_over_total", bool)
+            await echo_datagrams(protocol, session, 5)
+
+    try:
+        with Network(server, NARROW, NARROW) as network:
+            asyncio.run(main(network))
+    finally:
+        server.stop()
+
+
 def test_a_session_survives_a_client_that_moves(looped: Server) -> None:
     """RFC 9000 § 9.5: with another address the client takes another of the server's connection IDs [54]."""
 
@@ -100,6 +123,7 @@ def test_little_is_sent_to_an_address_that_is_not_validated(server: Server) -> N
             # What the server sends in this time, it sends into the dark.
             await asyncio.sleep(1)
             assert 0 < network.sent_to["127.0.0.2"] <= 3 * network.sent_from["127.0.0.2"]
+            assert network.up.hits["darkness"] > 0, "the client has answered"
             network.up.light()
             await protocol.until(lambda: sum(map(len, protocol.streams.values())) >= 2_000_000)
 

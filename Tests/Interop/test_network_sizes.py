@@ -95,6 +95,7 @@ def test_datagrams_are_as_large_as_the_path_carries(server: Server, path: int, f
 
     with Network(server, NEAR, replace(NEAR, largest=path)) as network:
         asyncio.run(main(network))
+    assert (network.down.hits["largest"] > 0) == (path < LARGEST), "a probe was too large for the path"
 
 
 def test_a_session_goes_on_when_the_path_carries_less(server: Server) -> None:
@@ -106,6 +107,7 @@ def test_a_session_goes_on_when_the_path_carries_less(server: Server) -> None:
             await until_it_comes_back(protocol, session, LARGEST - OVERHEAD)
             network.down.conditions = replace(NEAR, largest=SMALLEST)
             await echo_stream(protocol, session, 300_000)
+            assert network.down.hits["largest"] > 0
             assert await comes_back(protocol, session, SMALLEST - OVERHEAD)
             assert not await comes_back(protocol, session, SMALLEST - OVERHEAD + 1)
             network.down.sizes.clear()
@@ -129,6 +131,7 @@ def test_after_an_outage_packets_are_as_large_as_before(server: Server) -> None:
             await protocol.until(lambda: sum(map(len, protocol.streams.values())) > begun + 500_000)
             network.black_hole(1)
             await transfer
+            assert network.up.hits["darkness"] > 0 and network.down.hits["darkness"] > 0
             assert await comes_back(protocol, session, LARGEST - OVERHEAD)
 
     with Network(server, NEAR, NEAR) as network:

@@ -1,7 +1,8 @@
 """A bad network between a client and the server under test: a UDP proxy in user space, without privileges.
 
 What happens to a packet is decided by the seed, the direction and the packet's number alone: the same packets in the
-same order meet the same fate in every run. APUS_NETWORK_SEED chooses another fate.
+same order meet the same fate in every run. APUS_NETWORK_SEED chooses another fate. What has happened is counted, so
+that a test can show that its network was as bad as it says.
 """
 
 from __future__ import annotations
@@ -56,6 +57,17 @@ class Conditions:
     ecn: int | None = None
 
 
+@dataclass(frozen=True)
+class Copy:
+    """One of a packet's copies: its number, when it arrived and when it is to leave, and as what."""
+
+    number: int
+    arrival: float
+    due: float
+    data: bytes
+    codepoint: int
+
+
 class Direction:
     """One direction: its conditions, which may change at any time, and what has been counted."""
 
@@ -66,9 +78,16 @@ class Direction:
         # Of the packets that arrived here: how many had each size, and each codepoint of ECN.
         self.sizes: Counter[int] = Counter()
         self.codepoints: Counter[int] = Counter()
+        # How many were hit, each by the name of the condition, or "darkness". Of `rate` those that had to wait for
+        # others, of `queue` those that it had no room for, and of `reordering` those that a later one has overtaken.
+        self.hits: Counter[str] = Counter()
+        # The least time, in seconds, that one was held before it left.
+        self.least_held = math.inf
         self.dark_until = -math.inf
         self._name = name
         self._busy_until = -math.inf
+        self._last_left = -1
+        self._overtaken: set[int] = set()
 
     def black_hole(self, seconds: float = math.inf) -> None:
         """Loses everything for a time. `light` ends it early."""
@@ -77,41 +96,83 @@ class Direction:
     def light(self) -> None:
         self.dark_until = -math.inf
 
-    def fates(self, packet: bytes, codepoint: int, now: float) -> list[tuple[float, bytes, int]]:
-        """When which copies of a packet leave, each with its codepoint; none when it is lost."""
-        number = self.packets
-        self.packets += 1
+    def fates(self, packet: bytes, codepoint: int, now: float) -> list[Copy]:
+        """Which copies of a packet leave; none when it is lost."""
+        copies = self._copies(self.packets, packet, codepoint, now)
         self.bytes += len(packet)
         self.sizes[len(packet)] += 1
         self.codepoints[codepoint] += 1
+        self.delivered_packets += len(copies)
+        self.delivered_bytes += sum(len(copy.data) for copy in copies)
+        if copies:
+            self.hits["corruption"] += copies[0].data != packet
+            self.hits["duplication"] += len(copies) > 1
+            self.hits["ecn"] += copies[0].codepoint != codepoint
+        # At last: where a packet has been counted, so has its fate.
+        self.packets += 1
+        return copies
+
+    def _copies(self, number: int, packet: bytes, codepoint: int, now: float) -> list[Copy]:
         conditions = self.conditions
         chance = random.Random(f"{SEED} {self._name} {number}")  # noqa: S311: it is to be foreseeable
         # All are drawn for every packet, so that one condition does not change what another one hits.
         loss, corruption, duplication, reordering = (chance.random() for _ in range(4))
-        if (
-            now < self.dark_until
-            or loss < conditions.loss
-            or (conditions.loses is not None and conditions.loses(number))
-            or (conditions.largest is not None and len(packet) > conditions.largest)
-        ):
+        reasons = {
+            "darkness": now < self.dark_until,
+            "loss": loss < conditions.loss,
+            "loses": conditions.loses is not None and conditions.loses(number),
+            "largest": conditions.largest is not None and len(packet) > conditions.largest,
+        }
+        if any(reasons.values()):
+            self.hits.update(name for name, is_hit in reasons.items() if is_hit)
             return []
         due = now + conditions.delay
         if conditions.rate is not None:
             begin = max(now, self._busy_until)
             if begin - now > conditions.queue:
+                self.hits["queue"] += 1
                 return []
+            self.hits["rate"] += begin > now
             self._busy_until = begin + len(packet) / conditions.rate
             due += self._busy_until - now
+        data = packet
         if packet and corruption < conditions.corruption:
             altered = bytearray(packet)
             altered[chance.randrange(len(altered))] ^= 1 << chance.randrange(8)
-            packet = bytes(altered)
+            data = bytes(altered)
         if reordering < conditions.reordering:
             due += conditions.setback
-        copies = 2 if duplication < conditions.duplication else 1
-        self.delivered_packets += copies
-        self.delivered_bytes += copies * len(packet)
-        return [(due, packet, codepoint if conditions.ecn is None else conditions.ecn)] * copies
+        marked = codepoint if conditions.ecn is None else conditions.ecn
+        return [Copy(number, now, due, data, marked)] * (2 if duplication < conditions.duplication else 1)
+
+    def leaves(self, copy: Copy, now: float) -> None:
+        """Is called when a copy leaves: whether it was held and overtaken shows only then."""
+        self.least_held = min(self.least_held, now - copy.arrival)
+        # Once for both copies.
+        if copy.number < self._last_left and copy.number not in self._overtaken:
+            self._overtaken.add(copy.number)
+            self.hits["reordering"] += 1
+        self._last_left = max(self._last_left, copy.number)
+
+    def assert_met(self) -> None:
+        """That all conditions have hit as they say, and no others have. They must have been the same all along."""
+        conditions = self.conditions
+        survivors = self.delivered_packets - self.hits["duplication"]
+        for name, packets in {
+            "loss": self.packets, "corruption": survivors, "duplication": survivors, "reordering": survivors,
+        }.items():
+            chance, hits = getattr(conditions, name), self.hits[name]
+            expected = packets * chance
+            # Four standard deviations: with a given seed none of its fates is that rare.
+            tolerance = 4 * math.sqrt(expected * (1 - chance))
+            # Nothing comes to overtake what is the last for a while.
+            least = 0 if name == "reordering" else expected - tolerance
+            said = f"{self._name}: {name} has hit {hits} of {packets} packets, by {chance} each"
+            assert least <= hits <= expected + tolerance, said
+            assert (hits > 0) == (chance > 0), said
+        for name in ("loses", "largest", "rate", "ecn"):
+            assert (self.hits[name] > 0) == (getattr(conditions, name) is not None), f"{self._name}: {name}"
+        assert self.least_held >= conditions.delay, f"{self._name}: delay"
 
 
 class Network:
@@ -202,23 +263,28 @@ class Network:
             with self._lock:
                 if client not in self._flows:
                     self._flows[client] = self._open(client)
-            for due, copy, marked in self.up.fates(packet, codepoint, time.monotonic()):
+            for copy in self.up.fates(packet, codepoint, time.monotonic()):
                 # By the address that the client has when the packet leaves.
-                self._schedule(due, lambda c=client, p=copy, m=marked: self._to_server(c, p, m))
+                self._schedule(copy, lambda copy=copy, client=client: self._to_server(client, copy))
 
-    def _to_server(self, client: Address, packet: bytes, codepoint: int) -> None:
+    def _to_server(self, client: Address, copy: Copy) -> None:
         flow = self._flows[client]
-        self.sent_from[flow.getsockname()[0]] += len(packet)
-        send(flow, packet, codepoint, self.target)
+        self.sent_from[flow.getsockname()[0]] += len(copy.data)
+        self.up.leaves(copy, time.monotonic())
+        send(flow, copy.data, copy.codepoint, self.target)
 
     def _from_server(self, flow: socket.socket, client: Address) -> None:
         for packet, codepoint, _ in arrivals(flow):
             self.sent_to[flow.getsockname()[0]] += len(packet)
-            for due, copy, marked in self.down.fates(packet, codepoint, time.monotonic()):
-                self._schedule(due, lambda c=client, p=copy, m=marked: send(self._front, p, m, c))
+            for copy in self.down.fates(packet, codepoint, time.monotonic()):
+                self._schedule(copy, lambda copy=copy: self._to_client(client, copy))
 
-    def _schedule(self, due: float, action: Callable[[], object]) -> None:
-        heapq.heappush(self._queue, (due, next(self._order), action))
+    def _to_client(self, client: Address, copy: Copy) -> None:
+        self.down.leaves(copy, time.monotonic())
+        send(self._front, copy.data, copy.codepoint, client)
+
+    def _schedule(self, copy: Copy, action: Callable[[], object]) -> None:
+        heapq.heappush(self._queue, (copy.due, next(self._order), action))
 
 
 def arrivals(receiver: socket.socket) -> list[tuple[bytes, int, Address]]:
