@@ -88,7 +88,8 @@ class Soak:
         ]
         while time.monotonic() - self.began < minutes * 60 and self.server.is_running:
             await asyncio.sleep(INTERVAL)
-            self.sample()
+            if self.server.is_running:
+                self.sample()
         self.stop.set()
         await asyncio.wait(tasks, timeout=60)
 
@@ -135,6 +136,9 @@ async def soak(options: argparse.Namespace) -> bool:
         try:
             return await observe(server, options)
         finally:
+            if not server.is_running:
+                print(f"The server ended with {server.process.returncode}; the end of its log:")
+                print(*(Path(directory) / "server.log").read_text().splitlines()[-100:], sep="\n")
             server.stop()
 
 
@@ -143,7 +147,7 @@ async def observe(server: Server, options: argparse.Namespace) -> bool:
     baseline = run.sample()
     await run.run(options.minutes, options.pause)
     if not server.is_running:
-        print(f"FAILED: the server ended with {server.process.returncode}")
+        print("FAILED: the server goes on")
         return False
     loaded = [s for s in run.samples if s.seconds > options.minutes * 60 * options.warm_up]
     left = await run.descriptors_return(baseline.descriptors)
