@@ -42,6 +42,8 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     /// Whole requests that wait for the channel to take responses.
     private var waiting = Deque<Waiting>()
     private var owesRead = false
+    /// Pieces of responses that the peer has not taken.
+    private var waitingPieces = 0
     private var isQuiescing = false
     private var timer: DeadlineTimer?
 
@@ -222,6 +224,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         context.write(self.wrapOutboundOut(.head(responseHead)), promise: nil)
         if head?.method != .HEAD {
             for piece in response.pieces {
+                self.waitingPieces += 1
                 let taken = context.eventLoop.makePromise(of: Void.self)
                 context.write(self.wrapOutboundOut(.body(.byteBuffer(piece))), promise: taken)
                 taken.futureResult.assumeIsolated().whenSuccess { self.peerTookPiece() }
@@ -233,11 +236,18 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// A peer that reads is not given up, however slow its link.
     private func peerTookPiece() {
+        self.waitingPieces -= 1
         switch self.state {
         case .idle: self.timer?.set(self.core.configuration.keepAliveTimeout)
-        case .closing: self.timer?.set(self.core.configuration.closeTimeout)
+        case .closing: self.timer?.set(self.closingTime)
         case .receiving, .upgraded: break
         }
+    }
+
+    /// Until the peer has taken the last response, it has the time for another piece.
+    private var closingTime: TimeAmount {
+        let configuration = self.core.configuration
+        return self.waitingPieces > 0 ? configuration.keepAliveTimeout : configuration.closeTimeout
     }
 
     /// Ends our direction, and the connection when the peer follows or takes too long: closing at once could destroy
@@ -245,7 +255,7 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func end(_ context: ChannelHandlerContext) {
         self.state = .closing
         self.waiting.removeAll()
-        self.timer?.set(self.core.configuration.closeTimeout)
+        self.timer?.set(self.closingTime)
         context.close(mode: .output, promise: nil)
         if self.owesRead {
             self.owesRead = false

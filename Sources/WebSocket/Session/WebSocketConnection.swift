@@ -110,7 +110,7 @@ final class WebSocketConnection: TunnelUser {
         self.timer = nil
         self.stopSending()
         self.messages.source.finish()
-        self.pings.fail()
+        for ping in self.pings.takeAll() { ping.promise.fail(WebSocketError.closed) }
         if let violation = self.violation { _ = self.closing.peerBrokeRule(violation) }
         self.closeSignal.signal(self.closing.connectionLost())
         let onClose = self.onClose
@@ -166,7 +166,9 @@ final class WebSocketConnection: TunnelUser {
             self.answerPing(payload)
         case .pong(let payload):
             let now = self.eventLoop.now
-            if !self.pings.isAnswered(by: payload, at: now) { try self.idleFrames.spend(at: now) }
+            let answered = self.pings.takeAnswered(by: payload)
+            for ping in answered { ping.promise.succeed(now - ping.sent) }
+            if answered.isEmpty { try self.idleFrames.spend(at: now) }
         case .close(let code, let reason): self.peerClosed(code, reason: reason)
         }
     }
