@@ -34,6 +34,8 @@ class Server:
     host: str = "localhost"
     # Where it says that its lab page is.
     urls: list[str] = field(default_factory=list)
+    # Where it runs.
+    directory: Path | None = None
 
     @classmethod
     def start(cls, directory: Path, *arguments: str, has_test_endpoints: bool = True) -> Server:
@@ -59,7 +61,7 @@ class Server:
             process.wait()
             raise
         assert ready["ready"] is True
-        return cls(process, ready["port"], ready["httpPort"], ready["certificateSHA256"], urls=ready["urls"])
+        return cls(process, ready["port"], ready["httpPort"], ready["certificateSHA256"], urls=ready["urls"], directory=directory)
 
     @property
     def page(self) -> str:

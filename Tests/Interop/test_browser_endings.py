@@ -5,9 +5,12 @@ Each test's name is the behaviour. The server's side of it is asked for through 
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from behaviours import Page, browsers_fault, experimental
+from qlog import NewLogs
 from server import Server
 
 # MARK: By the page
@@ -85,12 +88,15 @@ def test_close_by_the_page_ends_the_streams_at_the_server(page: Page) -> None:
 
 @browsers_fault(
     "firefox", "the connection is closed at once, and the close of the session is lost behind what still waits",
-    shows="'isAbnormal': True", is_chance=True, tries=5)
+    shows="'isAbnormal': True", is_chance=True)
 def test_close_by_the_page_in_the_middle_of_a_large_stream_reaches_the_server(page: Page) -> None:
     """What has been written need not arrive; code and reason must.
 
-    Firefox lost them in 3 of 15 sessions, and with the control server in 14 of 15.
+    Firefox lost them in 3 of 15 sessions, and with the control server in 14 of 15; on a loaded machine in 5 of 5, and
+    with the control in fewer. What has arrived shows whose fault it is.
     """
+    is_shown = page.family == "firefox" and isinstance(page.server, Server)
+    logs = NewLogs(page.server.directory / "qlog") if is_shown else None
     record = page.run("""
         const session = await recorded();
         const writer = (await session.createUnidirectionalStream()).getWriter();
@@ -99,8 +105,26 @@ def test_close_by_the_page_in_the_middle_of_a_large_stream_reaches_the_server(pa
         session.close({ closeCode: 8, reason: "in the middle" });
         return noted("&streams=1&session=1");
     """)
+    if logs is not None:
+        is_lost = record["end"]["isAbnormal"]
+        assert has_close_arrived(logs) != is_lost, "the server has not told what has arrived"
     assert record["end"] == {"isAbnormal": False, "code": 8, "reason": "in the middle"}
     assert record["streams"][0]["end"] != "finished"
+
+
+def has_close_arrived(logs: NewLogs) -> bool:
+    """Whether anything came behind the request of the session, the first on a connection of its own, which has ended."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for frames in logs.received_frames():
+            streams = {frame["stream_id"] for frame in frames if frame["frame_type"] == "stream"}
+            has_ended = any(frame["frame_type"] == "connection_close" for frame in frames)
+            # The page's, behind HTTP/3's own three.
+            if 14 in streams and has_ended:
+                return any(frame["frame_type"] == "stream" and frame["stream_id"] == 0 and frame["offset"] > 0
+                           for frame in frames)
+        time.sleep(0.1)
+    raise AssertionError("the browser has not closed the connection")
 
 
 def test_close_by_the_page_ends_what_the_server_writes(page: Page) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 import certificates
+import qlog
 from server import Server
 
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_NOHOST, EX_UNAVAILABLE, EX_CANTCREAT = 64, 65, 66, 68, 69, 73
@@ -215,9 +216,9 @@ def test_key_log_and_qlog_are_written(chromium, apus, tmp_path):
     keys = (tmp_path / "keys").read_text()
     assert "CLIENT_TRAFFIC_SECRET_0" in keys and "SERVER_TRAFFIC_SECRET_0" in keys
     (log,) = (tmp_path / "qlog").iterdir()
-    records = [json.loads(text) for text in log.read_text().split("\x1e") if text.strip()]
-    assert records[0]["qlog_format"] == "JSON-SEQ"
-    assert any("packet_received" in record.get("name", "") for record in records)
+    first, *others = qlog.records(log)
+    assert first["qlog_format"] == "JSON-SEQ"
+    assert any("packet_received" in record["name"] for record in others)
 
 
 def test_a_session_begins_through_retry(chromium, apus, tmp_path):

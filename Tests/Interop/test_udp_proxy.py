@@ -18,8 +18,9 @@ from udp_proxy import CE, IP_RECVTOS, NOT_ECT, Address, Conditions, Direction, N
 
 # In seconds: a net, far above what any of this takes.
 PATIENCE = 30
-# Few enough for the buffers of sockets.
 COUNT = 200
+# How many the network may be behind before more are sent: the buffer of a socket has room for a hundred or so.
+WINDOW = 32
 # Each has its number, and a size of its own.
 PACKETS = [number.to_bytes(2, "big") + random.Random(number).randbytes(40 + number) for number in range(COUNT)]
 
@@ -57,14 +58,21 @@ def cross(
             act(direction)
             crossing = Crossing(direction, [], [], [])
             begin = time.monotonic()
-            for packet in sent:
-                sender.sendto(packet, to)
-            while direction.packets < len(sent) or len(crossing.packets) < direction.delivered_packets:
+
+            def take(timeout: float) -> None:
                 assert time.monotonic() < begin + PATIENCE, f"{len(crossing.packets)} have arrived"
-                for packet, codepoint, _ in wait(receiver, 0.01):
+                for packet, codepoint, _ in wait(receiver, timeout):
                     crossing.packets.append(packet)
                     crossing.codepoints.append(codepoint)
                     crossing.times.append(time.monotonic() - begin)
+
+            for number, packet in enumerate(sent):
+                take(0)
+                while number - direction.packets >= WINDOW:
+                    take(0.001)
+                sender.sendto(packet, to)
+            while direction.packets < len(sent) or len(crossing.packets) < direction.delivered_packets:
+                take(0.01)
         assert arrivals(receiver) == []
         assert (direction.packets, direction.bytes) == (len(sent), sum(map(len, sent)))
         assert direction.delivered_bytes == sum(map(len, crossing.packets))
