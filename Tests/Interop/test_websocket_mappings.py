@@ -107,6 +107,37 @@ def test_a_close_by_the_server_carries_code_and_reason(server: Server, mapping: 
     asyncio.run(main())
 
 
+# What an end without ceremony looks like.
+ABORTED = {"HTTP/1.1": FINISHED, "HTTP/2": "reset 0x8", "HTTP/3": "reset 0x10c"}
+
+
+@every_mapping
+def test_who_never_answers_a_close_is_cut_off(server: Server, mapping: str) -> None:
+    """RFC 6455 § 7.1.1: an end may close the connection when the other does not do its part; streams are reset."""
+    async def main() -> None:
+        async with websocket(server, mapping, "/close?code=4242&reason=bye") as tunnel:
+            assert (await tunnel.frame()).close == (4242, "bye")
+            expect("RFC 6455 § 7.1.1", "nothing, to a Close frame", ABORTED[mapping], await tunnel.ended())
+
+    asyncio.run(main())
+
+
+def test_who_never_answers_a_ping_is_cut_off(apus: Path, tmp_path: Path) -> None:
+    """RFC 6455 § 5.5.2: a ping asks whether the other end is there. Over HTTP/3 it comes by half of the idle time-out,
+    as a stack that only acknowledges keeps the connection."""
+    server = Server.start(tmp_path, "--idle-timeout", "2s")
+
+    async def main() -> None:
+        async with websocket(server, "HTTP/3") as tunnel:
+            assert (await tunnel.frame()).opcode == PING
+            expect("RFC 6455 § 5.5.2", "nothing, to a ping", ABORTED["HTTP/3"], await tunnel.ended())
+
+    try:
+        asyncio.run(main())
+    finally:
+        server.stop()
+
+
 @every_extended
 def test_a_connection_goes_on_when_its_session_has_ended(server: Server, mapping: str) -> None:
     async def main() -> None:
