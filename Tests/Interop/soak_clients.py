@@ -294,7 +294,8 @@ async def websocket_mappings(server: Server) -> None:
             for _ in range(10):
                 text = os.urandom(random.choice([1, 100, 5000]))
                 await tunnel.send(ws_frame(BINARY, text))
-                assert await tunnel.message() == text, "an echo differs"
+                echo = await tunnel.message()
+                assert echo == text, f"{len(text)} bytes come back as {len(echo)}"
             if random.random() < 0.5:
                 await tunnel.send(ws_frame(CLOSE, struct.pack(">H", 1000)))
                 assert (await tunnel.frame()).opcode == CLOSE

@@ -78,7 +78,10 @@ class Tunnel:
         return Frame(first & 15, payload, bool(first & 0x40))
 
     async def message(self) -> bytes:
-        return (await self.frame()).payload
+        """What comes next but for pings, which may come at any time."""
+        while (frame := await self.frame()).opcode == PING:
+            pass
+        return frame.payload
 
     async def ended(self) -> str:
         await self.until(self.end)
