@@ -8,7 +8,7 @@ package import NIOCore
 package protocol Tunnel: AnyObject {
     /// Whether the user should write more now. What it writes all the same is kept.
     var isWritable: Bool { get }
-    /// While the user should not write more, this changes when the peer has taken another 64 KiB, or less.
+    /// While the user should not write more, this changes when the peer has taken another 32 KiB, or less.
     var progress: Int { get }
 
     /// Queues bytes for the peer. They leave with the next `flush`.

@@ -167,11 +167,16 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         self.isReading = true
-        self.session.receive(self.unwrapInboundIn(data))
+        // Behind its end a peer has nothing to say.
+        guard !self.hasPeerFinished else { return }
         switch self.state {
-        case .handshaking: self.continueHandshake(context)
-        case .open, .outputClosed: self.decrypt(context)
-        // What arrives after we have said that the connection ends is not for anyone.
+        case .handshaking:
+            self.session.receive(self.unwrapInboundIn(data))
+            self.continueHandshake(context)
+        case .open, .outputClosed:
+            self.session.receive(self.unwrapInboundIn(data))
+            self.decrypt(context)
+        // What arrives after we have said that the connection ends is not for anyone, and not kept.
         case .idle, .closing, .closed: break
         }
     }

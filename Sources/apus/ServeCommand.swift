@@ -188,6 +188,12 @@ struct ServeCommand: AsyncParsableCommand {
             try Self.makeDirectory(qlog)
         }
         let logger = self.makeLogger()
+        let openFiles = OpenFileLimit.raise()
+        if openFiles <= self.maxSessions {
+            logger.notice(
+                "\(openFiles) files may be open at once, of which each connection over TCP is one: raise the limit (ulimit -n)"
+            )
+        }
         let (identities, development) = try self.loadIdentity(logger)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: self.loops ?? System.coreCount)
         let server = try await ApusServer.bind(

@@ -34,8 +34,9 @@ class Server:
     host: str = "localhost"
     # Where it says that its lab page is.
     urls: list[str] = field(default_factory=list)
-    # Where it runs.
+    # Where it runs, with its log.
     directory: Path | None = None
+    _is_killed: bool = False
 
     @classmethod
     def start(cls, directory: Path, *arguments: str, has_test_endpoints: bool = True) -> Server:
@@ -78,10 +79,12 @@ class Server:
         return self.process.poll() is None
 
     def kill(self) -> None:
+        self._is_killed = True
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
+        """Ends it in order. Unless it was killed, one that has ended in another way has failed the test."""
         if self.is_running:
             self.process.terminate()
             try:
@@ -90,6 +93,9 @@ class Server:
                 self.kill()
                 raise
         self.process.stdout.close()
+        if self.process.returncode != 0 and not self._is_killed:
+            log = "" if self.directory is None else f"; its log:\n{_tail(self.directory / 'server.log')}"
+            raise AssertionError(f"the server has ended with {self.process.returncode}{log}")
 
 
 def resident(server: Server) -> int:

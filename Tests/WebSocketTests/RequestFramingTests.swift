@@ -9,14 +9,17 @@ import Testing
 /// Requests that two servers could understand in two ways. Each is followed by one that must not be answered.
 @Suite("Request smuggling (RFC 9112 § 11.2)", .timeLimit(.minutes(5)))
 struct RequestFramingTests {
-    private static let hidden = "GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
+    private static func hidden(isLast: Bool) -> String {
+        "GET /hidden HTTP/1.1\r\nHost: a\r\n\(isLast ? "Connection: close\r\n" : "")\r\n"
+    }
 
     private static func statuses(_ answer: [UInt8]) -> [String] {
         String(decoding: answer, as: UTF8.self).matches(of: /HTTP\/1\.1 ([0-9]{3})/).map { String($0.1) }
     }
 
     /// Sends a request and another one behind it, and answers the statuses of all responses, and the paths asked for.
-    private static func send(_ text: String) async throws -> (statuses: [String], paths: [String]) {
+    /// - Parameter last: the other one asks for the end of the connection.
+    private static func send(_ text: String, last: Bool = false) async throws -> (statuses: [String], paths: [String]) {
         let paths = NIOLockedValueBox<[String]>([])
         let statuses = try await TestServer.run(
             configure: { configuration in
@@ -27,7 +30,7 @@ struct RequestFramingTests {
             }
         ) { server in
             let raw = try await server.raw()
-            raw.send(text + Self.hidden)
+            raw.send(text + Self.hidden(isLast: last))
             return Self.statuses(try await raw.readToEnd())
         }
         return (statuses, paths.withLockedValue { $0 })
@@ -50,6 +53,7 @@ struct RequestFramingTests {
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n",
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
             "Transfer-Encoding: \u{b}chunked\r\n\r\n0\r\n",
+            "Transfer-Encoding: \r\nContent-Length: 3\r\n\r\nabc", "Content-Length: 3\r\nTransfer-Encoding: \r\n\r\nabc",
         ]
     )
     func ambiguousLength(fields: String) async throws {
@@ -59,14 +63,16 @@ struct RequestFramingTests {
 
     @Test("A transfer coding in HTTP/1.0 is 400 (RFC 9112 § 6.1)")
     func transferCodingInHTTP10() async throws {
-        let fields = "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n"
-        let (statuses, paths) = try await Self.send(Self.post(fields, version: "1.0") + "0\r\n\r\n")
-        #expect(statuses == ["400"] && paths == [])
+        for coding in ["chunked", ""] {
+            let fields = "Connection: keep-alive\r\nTransfer-Encoding: \(coding)\r\n"
+            let (statuses, paths) = try await Self.send(Self.post(fields, version: "1.0") + "0\r\n\r\n")
+            #expect(statuses == ["400"] && paths == [])
+        }
     }
 
     @Test(
         "A transfer coding that is not understood is 501 (RFC 9112 § 6.1)",
-        arguments: ["gzip, chunked", "xchunked", "\"chunked\"", "gzip", "identity"]
+        arguments: ["gzip, chunked", "xchunked", "\"chunked\"", "gzip", "identity", "", ",", ", chunked"]
     )
     func unknownTransferCoding(coding: String) async throws {
         let (statuses, paths) = try await Self.send(Self.post("Transfer-Encoding: \(coding)\r\n") + "0\r\n\r\n")
@@ -114,6 +120,19 @@ struct RequestFramingTests {
             #expect(Self.statuses(try await raw.readToEnd()) == ["405", "200"])
         }
         #expect(paths.withLockedValue { $0 } == ["/next"])
+    }
+
+    @Test(
+        "A blank behind a value is no part of it (RFC 9112 § 5.1)",
+        arguments: [
+            ("Host: a ", ""), ("Host: a\t ", ""), ("Host: a", "Content-Length: 3 \r\n"),
+            ("Host: a", "Transfer-Encoding: chunked \r\n"),
+        ]
+    )
+    func blanks(host: String, fields: String) async throws {
+        let body = fields.isEmpty ? "" : fields.hasPrefix("C") ? "abc" : "0\r\n\r\n"
+        let (statuses, paths) = try await Self.send("POST /a HTTP/1.1\r\n\(host)\r\n\(fields)\r\n\(body)", last: true)
+        #expect(statuses == ["405", "200"] && paths == ["/hidden"])
     }
 
     @Test(

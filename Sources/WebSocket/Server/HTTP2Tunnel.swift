@@ -21,7 +21,7 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
     private var isReceived: Bool
     private var hasToldEnd = false
     private var isFinished = false
-    private(set) var progress = 0
+    private let writeProgress = WriteProgress()
     /// Set while the handler is in a pipeline.
     private var context: ChannelHandlerContext?
 
@@ -107,17 +107,18 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
     // MARK: Sending
 
     var isWritable: Bool { self.context?.channel.isWritable ?? false }
+    var progress: Int { self.writeProgress.steps }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        // The watermarks are 64 KiB and less.
-        self.progress += 1
         self.user.writabilityChanged()
         context.fireChannelWritabilityChanged()
     }
 
     func write(_ bytes: ByteBuffer) {
         guard !self.isFinished, let context = self.context else { return }
-        context.write(self.wrapOutboundOut(.data(.init(data: .byteBuffer(bytes)))), promise: nil)
+        self.writeProgress.write(bytes, on: context.eventLoop) {
+            context.write(self.wrapOutboundOut(.data(.init(data: .byteBuffer($0)))), promise: $1)
+        }
     }
 
     func flush() { self.context?.flush() }

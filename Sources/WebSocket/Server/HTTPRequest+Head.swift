@@ -20,7 +20,7 @@ extension HTTPRequest {
         let scheme = isSecure ? "https" : "http"
         let target = try Self.parse(head.uri, method: method, scheme: scheme)
         // RFC 9112 § 3.2.2: the authority of an absolute form is the request's, whatever Host says.
-        let authority = target.authority ?? hosts.first
+        let authority = target.authority ?? hosts.first.map { String($0.trimmingOptionalWhitespace) }
         guard authority.map(Self.isAuthority) ?? true else {
             throw InvalidRequest(reason: "the request names no host, or something that cannot be one")
         }

@@ -166,9 +166,9 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         while context.channel.isWritable, let next = self.waiting.popFirst() {
             switch next {
             case .request(let head):
-                // The decoder stops at a request that asks for an upgrade, whatever comes of it.
-                let asksForUpgrade = head.headers.contains(name: "upgrade")
-                self.answer(context, head, keepsAlive: head.isKeepAlive && !asksForUpgrade)
+                // The decoder stops at a request for another protocol, whatever comes of it.
+                let asksForAnother = head.headers.contains(name: "upgrade") || head.method == .CONNECT
+                self.answer(context, head, keepsAlive: head.isKeepAlive && !asksForAnother)
             case .expecting(let head):
                 self.answer(context, head, keepsAlive: false)
             case .refusal(let response, let head):
@@ -256,6 +256,8 @@ final class HTTPServerHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.state = .closing
         self.waiting.removeAll()
         self.timer?.set(self.closingTime)
+        // A decoder that has stopped would keep what still comes.
+        try? context.pipeline.syncOperations.addHandler(InputDiscarder(), position: .before(self.decoder))
         context.close(mode: .output, promise: nil)
         if self.owesRead {
             self.owesRead = false

@@ -144,7 +144,15 @@ public final class WebSocketServer: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             // `run` turns it on.
             .serverChannelOption(.autoRead, value: false)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let pipeline = channel.pipeline.syncOperations
+                    try pipeline.addHandler(AcceptBackoffHandler(shouldForwardIOErrorCaught: true))
+                    try pipeline.addHandler(AcceptFailureHandler(core.logger))
+                }
+            }
             .childChannelOption(.writeBufferWaterMark, value: Self.writeBufferWatermark)
+            .childChannelOption(.tcpOption(Self.tcpNotSentLowWatermark), value: 128 << 10)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard core.connectionOpened(channel) else { throw ChannelError.ioOnClosedChannel }
@@ -153,6 +161,10 @@ public final class WebSocketServer: Sendable {
                 }
             }
     }
+
+    /// TCP_NOTSENT_LOWAT of Linux, which NIO does not name: the kernel asks for more when less than this is still to be
+    /// sent. Else it takes megabytes for a peer that does not read, and tells only when a third of them is gone.
+    private static let tcpNotSentLowWatermark = NIOBSDSocket.Option(rawValue: 25)
 
     /// Enough for the network to be busy while the loop is; little enough that a thousand slow readers fit in memory.
     static let writeBufferWatermark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 << 10, high: 256 << 10)

@@ -13,7 +13,7 @@ final class WebSocketChannelHandler: ChannelDuplexHandler, Tunnel {
     private var context: ChannelHandlerContext?
     /// A read that the connection has held back.
     private var owesRead = false
-    private(set) var progress = 0
+    private let writeProgress = WriteProgress()
 
     init(_ connection: WebSocketConnection) { self.connection = connection }
 
@@ -60,8 +60,6 @@ final class WebSocketChannelHandler: ChannelDuplexHandler, Tunnel {
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
-        // The watermarks are 64 KiB and less.
-        self.progress += 1
         self.connection.writabilityChanged()
         context.fireChannelWritabilityChanged()
     }
@@ -69,8 +67,14 @@ final class WebSocketChannelHandler: ChannelDuplexHandler, Tunnel {
     // MARK: Tunnel
 
     var isWritable: Bool { self.context?.channel.isWritable ?? false }
+    var progress: Int { self.writeProgress.steps }
 
-    func write(_ bytes: ByteBuffer) { self.context?.write(self.wrapOutboundOut(bytes), promise: nil) }
+
+    func write(_ bytes: ByteBuffer) {
+        guard let context = self.context else { return }
+        self.writeProgress.write(bytes, on: context.eventLoop) { context.write(self.wrapOutboundOut($0), promise: $1) }
+    }
+
     func flush() { self.context?.flush() }
     func finish() { self.context?.close(mode: .output, promise: nil) }
     func abort() { self.context?.abort() }

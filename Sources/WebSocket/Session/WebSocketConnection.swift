@@ -33,15 +33,19 @@ final class WebSocketConnection: TunnelUser {
     /// Nil when our messages are sent as they are.
     private let deflater: MessageDeflater?
     private var parser: FrameParser
-    /// What has arrived of a frame's header, or of a control frame.
+    /// What has arrived of a frame, and frames that the application does not want yet.
     private var input = ByteBuffer()
     private var assembler: MessageAssembler
     private var idleFrames = IdleFrames()
     private var closing = ClosingStateMachine()
     /// Set from the beginning of the session to the end of the tunnel.
     private var tunnel: (any Tunnel)?
-    /// The peer has ended its direction.
+    /// The peer has ended its direction, perhaps behind frames that the application does not want yet.
+    private var isPeerFinishing = false
+    /// It has, and this is dealt with.
     private var hasPeerFinished = false
+    /// The tunnel has ended, and the application is not told yet.
+    private var isLost = false
     /// Frames that the tunnel has not seen yet.
     private var batch = ByteBuffer()
     private var isFlushScheduled = false
@@ -94,6 +98,36 @@ final class WebSocketConnection: TunnelUser {
 
     /// The end of a direction without a Close frame, or behind one. RFC 6455 § 7.1.4 does not know half a WebSocket.
     func peerFinished() {
+        self.isPeerFinishing = true
+        self.dealWithEnd()
+    }
+
+    func closed() {
+        self.tunnel = nil
+        self.timer?.cancel()
+        self.timer = nil
+        self.stopSending()
+        for ping in self.pings.takeAll() { ping.promise.fail(WebSocketError.closed) }
+        let onClose = self.onClose
+        self.onClose = {}
+        self.onExcess = { _ in }
+        onClose()
+        self.isLost = true
+        self.dealWithEnd()
+    }
+
+    /// The application is to be told of an end behind what has come before it.
+    private func dealWithEnd() {
+        guard !self.isBehind else { return }
+        if self.isPeerFinishing { self.endWithPeer() }
+        guard self.isLost else { return }
+        self.isLost = false
+        self.messages.source.finish()
+        if let violation = self.violation { _ = self.closing.peerBrokeRule(violation) }
+        self.closeSignal.signal(self.closing.connectionLost())
+    }
+
+    private func endWithPeer() {
         guard let tunnel = self.tunnel, !self.hasPeerFinished else { return }
         self.hasPeerFinished = true
         self.flush()
@@ -102,21 +136,6 @@ final class WebSocketConnection: TunnelUser {
         tunnel.finish()
         // What is still on its way to the peer must not keep the tunnel for ever.
         self.timer?.set(self.limits.closeTimeout)
-    }
-
-    func closed() {
-        self.tunnel = nil
-        self.timer?.cancel()
-        self.timer = nil
-        self.stopSending()
-        self.messages.source.finish()
-        for ping in self.pings.takeAll() { ping.promise.fail(WebSocketError.closed) }
-        if let violation = self.violation { _ = self.closing.peerBrokeRule(violation) }
-        self.closeSignal.signal(self.closing.connectionLost())
-        let onClose = self.onClose
-        self.onClose = {}
-        self.onExcess = { _ in }
-        onClose()
     }
 
     /// The server shuts down.
@@ -144,13 +163,26 @@ final class WebSocketConnection: TunnelUser {
         } else {
             self.input.writeImmutableBuffer(bytes)
         }
+        self.takeFrames()
+    }
+
+    /// Takes as many frames as the application wants messages: a few bytes may hold very many, all the more when they
+    /// are compressed. The rest waits, and is no more than a read brought.
+    private func takeFrames() {
         do throws(WebSocketViolation) {
-            while let frame = try self.parser.parse(&self.input) { try self.receive(frame) }
+            while self.violation == nil, self.wantsBytes, let frame = try self.parser.parse(&self.input) {
+                try self.receive(frame)
+            }
         } catch {
             self.fail(error)
         }
         // A copy of the few bytes that are left does not hold on to a large read.
         self.input = self.input.readableBytes == 0 ? ByteBuffer() : ByteBuffer(bytes: self.input.readableBytesView)
+    }
+
+    /// Whether frames have come that the application does not want yet.
+    private var isBehind: Bool {
+        self.violation == nil && self.closing.isOpen && !self.wantsBytes && self.input.readableBytes > 0
     }
 
     private func receive(_ frame: WebSocketFrame) throws(WebSocketViolation) {
@@ -185,7 +217,15 @@ final class WebSocketConnection: TunnelUser {
     /// The application has taken most of its messages, or all if that is what we wait for.
     func caughtUp() {
         if let violation = self.violation { self.endAfter(violation) }
-        self.tunnel?.resumeReading()
+        self.goOn()
+    }
+
+    private func goOn() {
+        // Of a session that both ends have given up nothing is looked at.
+        if self.isLost, !self.closing.isOpen { self.input = ByteBuffer() }
+        self.takeFrames()
+        self.dealWithEnd()
+        if self.wantsBytes { self.tunnel?.resumeReading() }
     }
 
     // MARK: Sending
@@ -361,7 +401,7 @@ final class WebSocketConnection: TunnelUser {
         self.stopSending()
         self.messages.source.finish()
         // The rest of the handshake does not wait for an application that does not read.
-        if self.gate.open() { self.tunnel?.resumeReading() }
+        if self.gate.open() { self.goOn() }
     }
 
     /// Ends the tunnel in an orderly way. The server goes first (RFC 6455 § 7.1.1), and only its own direction: what
