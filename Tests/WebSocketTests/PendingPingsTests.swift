@@ -1,4 +1,3 @@
-import HTTPSemantics
 import NIOCore
 import NIOEmbedded
 import Testing
@@ -7,17 +6,6 @@ import Testing
 
 @Suite("Pings of this end (RFC 6455 § 5.5.2)")
 struct PendingPingsTests {
-    private final class Open: Tunnel {
-        let isWritable = true
-        let progress = 0
-
-        func write(_ bytes: ByteBuffer) {}
-        func flush() {}
-        func finish() {}
-        func abort() {}
-        func resumeReading() {}
-    }
-
     @Test("Whoever learns of a pong, or of the end, may ping again at once")
     func pingAgain() throws {
         let loop = EmbeddedEventLoop()
@@ -27,7 +15,7 @@ struct PendingPingsTests {
             compression: nil,
             eventLoop: loop
         )
-        connection.begin(on: Open())
+        connection.begin(on: OpenTunnel())
         let (first, second, third) = (
             loop.makePromise(of: TimeAmount.self), loop.makePromise(of: TimeAmount.self),
             loop.makePromise(of: TimeAmount.self)

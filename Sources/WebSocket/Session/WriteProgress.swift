@@ -1,10 +1,11 @@
+import HTTPSemantics
 import NIOCore
 
 /// Notices how far a peer has come with what it is sent, in steps of 32 KiB, each of which costs a promise.
 ///
 /// What is written goes down in pieces: a channel tells of whole writes only, and a message may be large.
 final class WriteProgress {
-    private static let step = 32 << 10
+    private static let step = ResourceResponse.leastProgress
 
     /// How many the peer, or the kernel on its behalf, has taken.
     private(set) var steps = 0
