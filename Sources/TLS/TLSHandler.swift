@@ -33,6 +33,11 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     /// More than a client has to say before it knows the server; a bound against a handler that does not wait.
     static let maximumBeforeHandshake = 1 << 20
+    /// What a client may say before anything is known of it, and a read more. The largest hellos, with shares of several
+    /// groups and a ticket, have a few thousand bytes; GnuTLS would wait for 128 KiB.
+    static let maximumClientHandshake = 32 << 10
+    /// A server's chain of certificates may be long.
+    static let maximumServerHandshake = 256 << 10
     /// How long a peer that does not read may hold up the closing of a channel.
     static let closeTimeout = TimeAmount.seconds(5)
 
@@ -51,6 +56,8 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var state = State.idle
     private let session: TLSSession
     private let handshakeTimeout: TimeAmount
+    private let maximumHandshake: Int
+    private var handshakeByteCount = 0
 
     /// Plaintext that waits for the handshake, a flush, or a full record.
     private var unsent = ByteBuffer()
@@ -66,11 +73,13 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     package init(server configuration: TLSServerConfiguration) throws {
         self.session = try TLSSession(configuration)
+        self.maximumHandshake = Self.maximumClientHandshake
         self.handshakeTimeout = configuration.handshakeTimeout
     }
 
     package init(client configuration: TLSClientConfiguration) throws {
         self.session = try TLSSession(configuration)
+        self.maximumHandshake = Self.maximumServerHandshake
         self.handshakeTimeout = configuration.handshakeTimeout
     }
 
@@ -171,8 +180,13 @@ package final class TLSHandler: ChannelDuplexHandler {
         guard !self.hasPeerFinished else { return }
         switch self.state {
         case .handshaking:
-            self.session.receive(self.unwrapInboundIn(data))
+            let bytes = self.unwrapInboundIn(data)
+            self.handshakeByteCount += bytes.readableBytes
+            self.session.receive(bytes)
             self.continueHandshake(context)
+            guard case .handshaking = self.state, self.handshakeByteCount > self.maximumHandshake else { return }
+            let message = "the peer's handshake has more than \(self.maximumHandshake) bytes"
+            self.fail(context, TLSError(code: .handshakeFailed, message: message))
         case .open, .outputClosed:
             self.session.receive(self.unwrapInboundIn(data))
             self.decrypt(context)

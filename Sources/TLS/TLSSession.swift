@@ -24,9 +24,6 @@ final class TLSSession {
 
     /// The most plaintext that fits into a record (RFC 8446 § 5.1).
     static let maximumRecordSize = 16_384
-    /// The most that a client may say in one message of its handshake, before anything is known of it. The largest
-    /// hellos, with shares of several groups and a ticket, have a few thousand bytes; GnuTLS would take 128 KiB.
-    static let maximumClientMessage = 16_384
 
     private let handle: gnutls_session_t
     private let role: Role
@@ -38,7 +35,6 @@ final class TLSSession {
         let flags = configuration.tickets == nil ? UInt32(GNUTLS_NO_TICKETS.rawValue) : 0
         let identity = configuration.identities.current
         try self.init(flags: UInt32(GNUTLS_SERVER.rawValue) | flags, role: .server(identity), maximumVersion: .tls13)
-        gnutls_handshake_set_max_packet_length(self.handle, Self.maximumClientMessage)
         identity.configure(self.handle)
         configuration.tickets?.enable(on: self.handle)
         try self.setApplicationProtocols(

@@ -221,6 +221,44 @@ def test_tls_handshakes_that_never_end(own_server: Server, said: bytes) -> None:
         assert memory.growth < 300 * (PER_HANDSHAKE if said else PER_CONNECTION)
 
 
+def test_a_hello_that_grows_without_end(own_server: Server) -> None:
+    """RFC 8446 § 4: the length of a message says up to 16 MiB; 32 KiB are what a client may say before it is known."""
+    hello = b"\x01\xff\xff\xff\x03\x03" + bytes(1 << 20)
+    part = 16_000
+    with Bystander(own_server) as bystander:
+        memory = Memory(own_server)
+        for _ in range(100):
+            with socket.create_connection(("127.0.0.1", own_server.port), timeout=PATIENCE) as plain, \
+                    suppress(ConnectionError):
+                for start in range(0, len(hello), part):
+                    data = hello[start:start + part]
+                    plain.sendall(b"\x16\x03\x01" + len(data).to_bytes(2, "big") + data)
+                while plain.recv(1 << 16):
+                    pass
+        bystander.check()
+        print(f"{memory.growth} kB")
+        assert memory.growth < 100 * PER_CONNECTION
+
+
+def test_a_server_without_descriptors_says_so_and_waits_for_them(own_server: Server) -> None:
+    """What it cannot accept it tries again after a second, not at once and for ever."""
+    pid = own_server.process.pid
+    log = own_server.directory / "server.log"
+    warning = "a connection cannot be accepted"
+    count = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    former = resource.prlimit(pid, resource.RLIMIT_NOFILE, (count + 20, count + 20))
+    assert former[0] == former[1], "the server takes all that it may have"
+    with ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(socket.create_connection(("127.0.0.1", own_server.http_port), timeout=PATIENCE))
+        deadline = time.monotonic() + PATIENCE
+        while log.read_text().count(warning) < 3:
+            assert time.monotonic() < deadline, "it does not say that it accepts nothing"
+            time.sleep(0.1)
+        assert log.read_text().count(warning) < 10
+    assert healthz(own_server) == b"ok"
+
+
 def test_tcp_connections_beyond_the_limit(apus: Path, tmp_path: Path) -> None:
     """A thousand beside the sessions; further ones are closed at once, and counted. Those that end make room. Who has a
     connection keeps it, over TCP as over UDP."""

@@ -146,9 +146,7 @@ public final class WebSocketServer: Sendable {
             .serverChannelOption(.autoRead, value: false)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(AcceptBackoffHandler(shouldForwardIOErrorCaught: true))
-                    try pipeline.addHandler(AcceptFailureHandler(core.logger))
+                    try channel.pipeline.syncOperations.addHandler(AcceptPause(core.logger))
                 }
             }
             .childChannelOption(.writeBufferWaterMark, value: Self.writeBufferWatermark)
