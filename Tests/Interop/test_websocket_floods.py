@@ -4,7 +4,7 @@ the session with 1008, are counted, cost the server little, and harm nobody else
 from __future__ import annotations
 
 import asyncio
-
+import zlib
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from abuse import await_metric
 from rules import expect
 from server import Memory, Server
-from websocket_peer import CLOSE, MAPPINGS, PING, PONG, TEXT, frame, websocket
+from websocket_peer import BINARY, CLOSE, MAPPINGS, PING, PONG, TEXT, frame, websocket
 
 CONTINUATION = 0
 SERIES = 'apus_websocket_limits_exceeded_total{limit="idle_frames"}'
@@ -78,6 +78,40 @@ def test_fragments_that_decompress_to_nothing(apus: Path, tmp_path: Path) -> Non
         assert await_metric(running, SERIES, bool) == 1
     finally:
         running.stop()
+
+
+# 256 MiB, of which 300 kB travel; and in kB of a debug build, what a session may hold of them: a message in each
+# direction, and those that have come in one read before the first was looked at.
+COMPRESSED = 256
+HELD = 16_000
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_compressed_messages_wait_as_they_came(apus: Path, tmp_path: Path, mapping: str) -> None:
+    """RFC 7692 § 8: what decompresses to very much is not decompressed before somebody wants it [72]."""
+    running = Server.start(tmp_path, "--compression")
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -15)
+    payload = (deflater.compress(bytes(1 << 20)) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+    async def main() -> int:
+        fields = {"Sec-WebSocket-Extensions": "permessage-deflate; client_no_context_takeover"}
+        async with websocket(running, mapping) as bystander, websocket(running, mapping, "/echo", fields) as tunnel:
+            memory = Memory(running)
+            # Its echoes are as large as what it sends; they are not read.
+            sending = asyncio.create_task(tunnel.send(frame(BINARY, payload, rsv1=True) * COMPRESSED))
+            for number in range(20):
+                text = b"echo %d" % number
+                await bystander.send(frame(TEXT, text))
+                assert await bystander.message() == text
+            sending.cancel()
+            return memory.growth
+
+    try:
+        growth = asyncio.run(main())
+    finally:
+        running.stop()
+    print(f"{COMPRESSED} messages of 1 MiB in {COMPRESSED * len(payload)} bytes: {growth} kB")
+    assert growth < HELD
 
 
 async def close_of(tunnel) -> tuple[int, str]:
