@@ -53,7 +53,8 @@ struct RequestFramingTests {
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n",
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
             "Transfer-Encoding: \u{b}chunked\r\n\r\n0\r\n",
-            "Transfer-Encoding: \r\nContent-Length: 3\r\n\r\nabc", "Content-Length: 3\r\nTransfer-Encoding: \r\n\r\nabc",
+            "Transfer-Encoding: \r\nContent-Length: 3\r\n\r\nabc",
+            "Content-Length: 3\r\nTransfer-Encoding: \r\n\r\nabc",
         ]
     )
     func ambiguousLength(fields: String) async throws {

@@ -57,7 +57,9 @@ struct WaitingFramesTests {
         #expect(await messages.next() == nil)
         let close = await closeSignal.wait()
         #expect(
-            close == (closing ? .init(code: .normal, reason: "bye", wasClean: true) : .init(code: .abnormal, wasClean: false))
+            close
+                == (closing
+                    ? .init(code: .normal, reason: "bye", wasClean: true) : .init(code: .abnormal, wasClean: false))
         )
     }
 

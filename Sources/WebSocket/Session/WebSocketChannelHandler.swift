@@ -69,7 +69,6 @@ final class WebSocketChannelHandler: ChannelDuplexHandler, Tunnel {
     var isWritable: Bool { self.context?.channel.isWritable ?? false }
     var progress: Int { self.writeProgress.steps }
 
-
     func write(_ bytes: ByteBuffer) {
         guard let context = self.context else { return }
         self.writeProgress.write(bytes, on: context.eventLoop) { context.write(self.wrapOutboundOut($0), promise: $1) }

@@ -11,7 +11,11 @@ final class WriteProgress {
     private(set) var steps = 0
     private var uncountedByteCount = 0
 
-    func write(_ bytes: ByteBuffer, on eventLoop: any EventLoop, by write: (ByteBuffer, EventLoopPromise<Void>?) -> Void) {
+    func write(
+        _ bytes: ByteBuffer,
+        on eventLoop: any EventLoop,
+        by write: (ByteBuffer, EventLoopPromise<Void>?) -> Void
+    ) {
         var rest = bytes
         while let piece = rest.readSlice(length: min(Self.step, rest.readableBytes)), piece.readableBytes > 0 {
             self.uncountedByteCount += piece.readableBytes
