@@ -1,5 +1,5 @@
+import NIOConcurrencyHelpers
 import NIOCore
-import Synchronization
 public import WebTransport
 
 /// One session of quic-interop-runner's WebTransport cases: gives away files that the peer asks for, and asks for some.
@@ -27,13 +27,14 @@ public struct InteropExchange: Sendable {
     private let state: State
     private let patience: Duration
 
+    /// Behind locks that ThreadSanitizer sees, which a `Mutex` is not.
     private final class State: Sendable {
         /// The names of files that have not come.
-        let missing: Mutex<Set<String>>
+        let missing: NIOLockedValueBox<Set<String>>
         /// Bytes of files that have not come to their end, on all streams.
-        let collected = Mutex(0)
+        let collected = NIOLockedValueBox(0)
 
-        init(missing: Set<String>) { self.missing = Mutex(missing) }
+        init(missing: Set<String>) { self.missing = NIOLockedValueBox(missing) }
     }
 
     /// A peer's words that are none of the protocol, or a file that cannot be had.
@@ -89,13 +90,13 @@ public struct InteropExchange: Sendable {
             }
             _ = try? await self.session.closed
         }
-        return self.state.missing.withLock { $0.sorted() }
+        return self.state.missing.withLockedValue { $0.sorted() }
     }
 
     // MARK: Asking
 
     private func ask(over way: Way) async throws {
-        let names = self.state.missing.withLock { $0.sorted() }
+        let names = self.state.missing.withLockedValue { $0.sorted() }
         guard !names.isEmpty else { return }
         switch way {
         case .unidirectional:
@@ -128,9 +129,9 @@ public struct InteropExchange: Sendable {
     ) async throws {
         var (progress, lastCame) = ((files: Int.max, bytes: 0), ContinuousClock.now)
         while true {
-            let missing = self.state.missing.withLock { $0.sorted() }
+            let missing = self.state.missing.withLockedValue { $0.sorted() }
             if missing.isEmpty { return }
-            let current = (files: missing.count, bytes: self.state.collected.withLock(\.self))
+            let current = (files: missing.count, bytes: self.state.collected.withLockedValue(\.self))
             if current != progress { (progress, lastCame) = (current, .now) }
             guard ContinuousClock.now - lastCame < self.patience else { return self.session.close() }
             try await ask(missing)
@@ -147,9 +148,9 @@ public struct InteropExchange: Sendable {
 
     /// Whoever asked ends the session when everything is there.
     private func save(_ content: ByteBuffer, _ name: String) throws {
-        guard self.state.missing.withLock({ $0.contains(name) }) else { return }
+        guard self.state.missing.withLockedValue({ $0.contains(name) }) else { return }
         try self.files.write(content, to: name)
-        let isLast = self.state.missing.withLock { names in
+        let isLast = self.state.missing.withLockedValue { names in
             names.remove(name)
             return names.isEmpty
         }
@@ -200,10 +201,10 @@ public struct InteropExchange: Sendable {
         _ limit: Int = InteropFiles.maxSize
     ) async throws -> ByteBuffer {
         var all = ByteBuffer()
-        defer { self.state.collected.withLock { $0 -= all.readableBytes } }
+        defer { self.state.collected.withLockedValue { $0 -= all.readableBytes } }
         for try await chunk in stream {
             all.writeImmutableBuffer(chunk)
-            let together = self.state.collected.withLock { sum in
+            let together = self.state.collected.withLockedValue { sum in
                 sum += chunk.readableBytes
                 return sum
             }
