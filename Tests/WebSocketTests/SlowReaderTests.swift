@@ -172,7 +172,39 @@ final class SlowReaderTests {
         func resumeReading() {}
     }
 
+    @Test("A WebSocket whose peer takes 32 KiB of a large message now and then goes on", arguments: [1, 2])
+    func largeMessage(version: Int) throws {
+        let (connection, excesses) = self.makeWebSocket()
+        try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 80)).wait()
+        let tunnel: any ChannelHandler =
+            version == 1 ? WebSocketChannelHandler(connection) : HTTP2Tunnel(user: connection, isReceived: false)
+        try self.channel.pipeline.syncOperations.addHandler(tunnel)
+        self.channel.isWritable = false
+        // Credit, over HTTP/2.
+        self.link.take(self.link.count)
+        _ = try connection.send(.binary(ByteBuffer(repeating: 0, count: 1 << 20)))
+        self.advance(.zero)
+        // The frame's header.
+        self.link.take(1)
+        #expect(self.link.count == 32)
+        for _ in 0..<10 {
+            self.advance(.seconds(30))
+            #expect(self.channel.isActive)
+            self.link.take(1)
+        }
+        self.advance(.seconds(60))
+        #expect(!self.channel.isActive)
+        #expect(excesses() == [.unread])
+    }
+
     private func beginWebSocket() -> (WebSocketConnection, SlowTunnel, excesses: () -> [WebSocketExcess]) {
+        let (connection, excesses) = self.makeWebSocket()
+        let tunnel = SlowTunnel()
+        connection.begin(on: tunnel)
+        return (connection, tunnel, excesses)
+    }
+
+    private func makeWebSocket() -> (WebSocketConnection, excesses: () -> [WebSocketExcess]) {
         let connection = WebSocketConnection(
             role: .server,
             limits: .init(maxMessageSize: 1 << 20, pingInterval: .seconds(30), closeTimeout: .seconds(5)),
@@ -182,8 +214,6 @@ final class SlowReaderTests {
         final class Box { var excesses: [WebSocketExcess] = [] }
         let box = Box()
         connection.onExcess = { box.excesses.append($0) }
-        let tunnel = SlowTunnel()
-        connection.begin(on: tunnel)
-        return (connection, tunnel, { box.excesses })
+        return (connection, { box.excesses })
     }
 }
