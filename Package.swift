@@ -221,6 +221,7 @@ let package = Package(
                 "TransportBenchmark", "NetworkEmulation", "NetworkModel", "Credentials", "HTTPSemantics",
                 "WebTransport", "WebSocket", nioCore, nioPosix, httpTypes, logging,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ]
         ),
         tests("NetworkModelTests", ["NetworkModel"]),

@@ -1,7 +1,7 @@
 import LoopConcurrency
 public import NIOCore
 
-/// Measures transports against one server: the time to a usable session, and round trips in a closed loop.
+/// Measures transports against one server, in one scenario after the other.
 ///
 /// All sessions live on one event loop, and so do the tasks that measure. What is measured in one turn is what one
 /// transport does on an otherwise idle client.
@@ -29,9 +29,16 @@ public struct Benchmark: Sendable {
         return try await withTaskExecutorPreference(EventLoopTaskExecutor(self.eventLoop)) {
             progress.update("Trying each transport once", 0, of: self.settings.transports.count)
             try await self.tryEachTransport()
-            let handshakes = try await self.measureHandshakes(progress)
-            let roundTrips = try await self.measureRoundTrips(progress)
-            return BenchmarkResult(handshakes: handshakes, roundTrips: roundTrips)
+            var result = BenchmarkResult()
+            for scenario in self.settings.scenarios {
+                switch scenario {
+                case .handshake: result.handshakes = try await self.measureHandshakes(progress)
+                case .roundTrip: result.roundTrips = try await self.measureRoundTrips(progress)
+                case .latency, .headOfLine, .state:
+                    result.paced[scenario] = try await self.measure(scenario, progress)
+                }
+            }
+            return result
         }
     }
 
@@ -71,18 +78,18 @@ public struct Benchmark: Sendable {
     }
 
     private func measureRoundTrips(_ progress: any ProgressReporting) async throws -> [TransportKind: Series] {
-        let settings = self.settings
-        let schedule = Schedule(transports: settings.transports, rounds: settings.rounds, messages: settings.messages)
-        return try await self.withConversations(settings.transports, connections: settings.connections) {
+        let (settings, transports) = (self.settings, self.settings.transports(for: .roundTrip))
+        let schedule = Schedule(transports: transports, rounds: settings.rounds, messages: settings.messages)
+        return try await self.withConversations(transports, connections: settings.connections) {
             conversations in
-            for (index, transport) in settings.transports.enumerated() {
-                progress.update("Warming up", index, of: settings.transports.count)
+            for (index, transport) in transports.enumerated() {
+                progress.update("Warming up", index, of: transports.count)
                 _ = try await self.turn(
                     conversations[transport] ?? [],
                     messages: settings.warmUp * settings.connections
                 )
             }
-            var series = Dictionary(uniqueKeysWithValues: settings.transports.map { ($0, Series()) })
+            var series = Dictionary(uniqueKeysWithValues: transports.map { ($0, Series()) })
             for (index, turn) in schedule.turns.enumerated() {
                 progress.update("Measuring round trips", index, of: schedule.turns.count)
                 let result = try await self.turn(conversations[turn.transport] ?? [], messages: turn.messages)
@@ -90,6 +97,40 @@ public struct Benchmark: Sendable {
             }
             progress.update("Measuring round trips", schedule.turns.count, of: schedule.turns.count)
             return series
+        }
+    }
+
+    /// Messages at fixed times, the transports in turn, on sessions that are opened for each turn.
+    private func measure(
+        _ scenario: Scenario,
+        _ progress: any ProgressReporting
+    ) async throws -> [TransportKind: PacedSeries] {
+        guard let load = self.settings.load(for: scenario) else { return [:] }
+        let (transports, rounds) = (self.settings.transports(for: scenario), self.settings.rounds)
+        var series = Dictionary(uniqueKeysWithValues: transports.map { ($0, PacedSeries()) })
+        for round in 0..<rounds {
+            for (index, transport) in Schedule.rotated(transports, by: round).enumerated() {
+                let turn = round * transports.count + index
+                progress.update("Measuring \(scenario.rawValue)", turn, of: rounds * transports.count)
+                series[transport]?.record(try await self.turn(transport, load))
+            }
+        }
+        return series
+    }
+
+    /// All sessions of one transport send their messages at the same time.
+    private func turn(_ transport: TransportKind, _ load: PacedLoad) async throws -> [PacedOutcome] {
+        let turn = PacedTurn(
+            kind: transport,
+            load: load,
+            size: self.settings.size,
+            patience: self.settings.patience,
+            opener: self.opener,
+            eventLoop: self.eventLoop
+        )
+        return try await withThrowingTaskGroup(of: PacedOutcome.self) { group in
+            for _ in 0..<self.settings.connections { group.addTask { try await turn.run() } }
+            return try await group.reduce(into: []) { $0.append($1) }
         }
     }
 
@@ -132,6 +173,8 @@ public struct Benchmark: Sendable {
 /// What was measured.
 public struct BenchmarkResult: Sendable {
     /// Times to a usable session.
-    public var handshakes: [SessionFamily: Series]
-    public var roundTrips: [TransportKind: Series]
+    public var handshakes: [SessionFamily: Series] = [:]
+    public var roundTrips: [TransportKind: Series] = [:]
+    /// Of the scenarios in which messages have their times.
+    public var paced: [Scenario: [TransportKind: PacedSeries]] = [:]
 }

@@ -2,6 +2,8 @@ public import NIOCore
 
 /// What is measured, and how much of it.
 public struct BenchmarkSettings: Sendable, Hashable {
+    /// In the order in which they are measured.
+    public var scenarios = Scenario.usual
     /// In the order in which they are reported.
     public var transports = TransportKind.allCases
     /// Sessions of each transport, each with one message in flight.
@@ -16,6 +18,14 @@ public struct BenchmarkSettings: Sendable, Hashable {
     public var warmUp = 500
     /// Sessions of each family that are opened to measure how long it takes; 0 leaves that out.
     public var handshakes = 100
+    /// Messages a second of each sequence, where messages have their times; nil for what the scenario is usually about.
+    public var rate: Double?
+    /// Sequences that have nothing to do with each other; nil for what the scenario is usually about.
+    public var sequences: Int?
+    /// Seconds of each turn that count, where messages have their times.
+    public var seconds = 2.0
+    /// How long to wait for echoes after the last message of such a turn.
+    public var patience = TimeAmount.seconds(3)
     /// After so long without its echo a datagram counts as lost.
     public var datagramTimeout = TimeAmount.seconds(1)
 
@@ -34,6 +44,11 @@ public struct BenchmarkSettings: Sendable, Hashable {
         try Self.check("--warm-up", self.warmUp, 0...1_000_000)
         // A TCP connection that this end closed occupies a port for a minute, and there are some 28,000 of them.
         try Self.check("--handshakes", self.handshakes, 0...10_000)
+        // A thousand a second of a thousand sequences are as many as the harness can note for a minute.
+        try Self.check("--rate", self.rate ?? 1, 0.1...10_000)
+        try Self.check("--sequences", self.sequences ?? 1, 1...1_000)
+        try Self.check("--seconds", self.seconds, 0.1...3_600)
+        for scenario in self.scenarios { try self.validate(scenario) }
         guard self.messages >= self.rounds * self.connections else {
             throw BenchmarkError(
                 .usage,
@@ -43,7 +58,46 @@ public struct BenchmarkSettings: Sendable, Hashable {
         }
     }
 
-    private static func check(_ option: String, _ value: Int, _ bounds: ClosedRange<Int>) throws(BenchmarkError) {
+    private func validate(_ scenario: Scenario) throws(BenchmarkError) {
+        guard !self.transports(for: scenario).isEmpty else {
+            throw BenchmarkError(
+                .usage,
+                "\(TransportKind.webTransportStreamPerSequence.rawValue) is \(TransportKind.webTransportStream.rawValue) "
+                    + "where there is one sequence, as in \(scenario.rawValue); name that one"
+            )
+        }
+        guard let load = self.load(for: scenario) else { return }
+        // Some 40 bytes each are held until the turn ends.
+        let limit = 10_000_000
+        guard load.count * self.connections <= limit else {
+            throw BenchmarkError(
+                .usage,
+                "\(scenario.rawValue) would send \(load.count * self.connections) messages in a turn, and \(limit) are the "
+                    + "limit; choose fewer --seconds, --sequences or --connections, or a lower --rate"
+            )
+        }
+    }
+
+    /// What a scenario sends at fixed times; nil where that is not what it does.
+    func load(for scenario: Scenario) -> PacedLoad? {
+        guard var load = scenario.load else { return nil }
+        load.sequences = self.sequences ?? load.sequences
+        load.rate = self.rate ?? load.rate
+        load.seconds = self.seconds
+        return load
+    }
+
+    /// The transports that differ from each other in a scenario: with one sequence, its stream is the one stream.
+    func transports(for scenario: Scenario) -> [TransportKind] {
+        guard self.load(for: scenario)?.sequences ?? 1 == 1 else { return self.transports }
+        return self.transports.filter { $0 != .webTransportStreamPerSequence }
+    }
+
+    private static func check<Number: Comparable>(
+        _ option: String,
+        _ value: Number,
+        _ bounds: ClosedRange<Number>
+    ) throws(BenchmarkError) {
         guard bounds.contains(value) else {
             throw BenchmarkError(
                 .usage,

@@ -75,7 +75,8 @@ struct Conversation: Sendable {
                     try await self.serve(&$0)
                 }
             }
-        case .webTransportStream:
+        // With one message in flight there is one sequence.
+        case .webTransportStream, .webTransportStreamPerSequence:
             try await self.opener.withWebTransport { session in
                 var path = WebTransportStreamPath(try await session.openBidirectionalStream())
                 try await self.serve(&path)

@@ -30,9 +30,10 @@ public struct Summary: Sendable, Hashable, Codable {
         self.init(series.histogram, lost: series.lost)
     }
 
-    /// How many times as long as the other the median takes; nil when either has measured nothing.
-    public func ratio(to other: Summary) -> Double? {
-        guard self.count > 0, other.count > 0, other.p50 > 0 else { return nil }
-        return Double(self.p50) / Double(other.p50)
+    /// How many times as long as the other's a percentile is, the median if nothing else is said; nil when either has
+    /// measured nothing.
+    public func ratio(to other: Summary, of percentile: KeyPath<Summary, UInt64> = \.p50) -> Double? {
+        guard self.count > 0, other.count > 0, other[keyPath: percentile] > 0 else { return nil }
+        return Double(self[keyPath: percentile]) / Double(other[keyPath: percentile])
     }
 }

@@ -4,6 +4,8 @@ public enum TransportKind: String, Sendable, Hashable, CaseIterable, Codable {
     case webTransportDatagram = "wt-datagram"
     /// One bidirectional WebTransport stream that stays open; messages follow one another on it.
     case webTransportStream = "wt-stream"
+    /// A bidirectional WebTransport stream that stays open for each sequence of messages.
+    case webTransportStreamPerSequence = "wt-stream-per-sequence"
     /// A bidirectional WebTransport stream of its own for each message, ended by both sides.
     case webTransportStreamPerMessage = "wt-bidi-per-message"
     /// One binary WebSocket message each way, over TLS.
@@ -12,34 +14,15 @@ public enum TransportKind: String, Sendable, Hashable, CaseIterable, Codable {
     /// The kind of session it needs.
     public var family: SessionFamily {
         switch self {
-        case .webTransportDatagram, .webTransportStream, .webTransportStreamPerMessage: .webTransport
+        case .webTransportDatagram, .webTransportStream, .webTransportStreamPerSequence, .webTransportStreamPerMessage:
+            .webTransport
         case .webSocket: .webSocket
         }
     }
 
     /// Reads a list such as `wt-stream,ws`, for which each kind may be named once.
     public static func list(_ text: String) throws(BenchmarkError) -> [TransportKind] {
-        var kinds: [TransportKind] = []
-        for name in text.split(separator: ",") {
-            guard let kind = TransportKind(rawValue: String(name)) else {
-                throw BenchmarkError(
-                    .usage,
-                    "\(String(name).debugDescription) is no transport; choose from "
-                        + Self.allCases.map(\.rawValue).joined(separator: ",")
-                )
-            }
-            guard !kinds.contains(kind) else {
-                throw BenchmarkError(.usage, "\(kind.rawValue) is named twice; name each transport once")
-            }
-            kinds.append(kind)
-        }
-        guard !kinds.isEmpty else {
-            throw BenchmarkError(
-                .usage,
-                "no transport is named; choose from \(Self.allCases.map(\.rawValue).joined(separator: ","))"
-            )
-        }
-        return kinds
+        try NamedList.read(text, of: "transport")
     }
 }
 

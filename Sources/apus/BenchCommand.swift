@@ -14,12 +14,17 @@ struct BenchCommand: AsyncParsableCommand {
         commandName: "bench",
         abstract: "Compare WebTransport and WebSocket on one server.",
         discussion: """
-            Measures the time to a usable session, and the round trips of messages to an echo endpoint and back, over \
-            the same TLS library. Transports take turns, so that whatever drifts hits all alike; every echo is checked. \
-            Without --target it starts `apus serve` as a second process on the loopback.
+            Measures what messages to an echo endpoint and back take, over the same TLS library. Transports take turns, \
+            so that whatever drifts hits all alike; every echo is checked. Without --target it starts `apus serve` as a \
+            second process on the loopback.
 
-            Read the figures for what they are: a closed loop on an idle machine, in which a transport that answers \
-            late is asked less often. They are not latencies under a given load.
+            Scenarios:
+              handshake     the time to a usable session
+              round-trip    one message after the other: a closed loop, in which a transport that answers late is asked \
+            less often
+              latency       messages at fixed times: an age counts from when a message was due
+              head-of-line  eight independent sequences at fixed times, which may hold each other up
+              state         60 updates a second of which only the newest matters: how stale is the other end?
 
             A target must answer https://HOST:PORT/PATH over HTTP/3 (WebTransport) and wss://HOST:PORT/PATH (WebSocket): \
             the bytes of each bidirectional stream come back on it and it ends when the client's half does, datagrams \
@@ -32,6 +37,7 @@ struct BenchCommand: AsyncParsableCommand {
 
               apus bench
               apus bench --network 4g --messages 500 --handshakes 20
+              apus bench --scenarios head-of-line,state --network wifi-lossy
               apus bench --connections 8 --size 1000 --json comparison.json
               apus bench --transports wt-datagram,ws --messages 100000
               apus bench --target https://localhost:4433 --hash 5f2c…
@@ -42,7 +48,18 @@ struct BenchCommand: AsyncParsableCommand {
     var target: String?
 
     @Option(
-        help: ArgumentHelp("wt-datagram, wt-stream, wt-bidi-per-message, ws; separated by commas.", valueName: "list")
+        help: ArgumentHelp(
+            "\(Scenario.allCases.map(\.rawValue).joined(separator: ", ")); separated by commas.",
+            valueName: "list"
+        )
+    )
+    var scenarios = Scenario.usual.map(\.rawValue).joined(separator: ",")
+
+    @Option(
+        help: ArgumentHelp(
+            "\(TransportKind.allCases.map(\.rawValue).joined(separator: ", ")); separated by commas.",
+            valueName: "list"
+        )
     )
     var transports = TransportKind.allCases.map(\.rawValue).joined(separator: ",")
 
@@ -67,6 +84,17 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Sessions to open for the time to a usable one; 0 leaves that out.", valueName: "n"))
     var handshakes = BenchmarkSettings().handshakes
+
+    @Option(
+        help: ArgumentHelp("Messages a second of each sequence, where messages have their times.", valueName: "n")
+    )
+    var rate: Double?
+
+    @Option(help: ArgumentHelp("Independent sequences of such messages, 1 to 1000.", valueName: "n"))
+    var sequences: Int?
+
+    @Option(help: ArgumentHelp("Seconds that count in each turn of such messages.", valueName: "n"))
+    var seconds = BenchmarkSettings().seconds
 
     @OptionGroup var emulation: NetworkOptions
 
@@ -182,6 +210,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     private func settings() throws(BenchmarkError) -> BenchmarkSettings {
         var settings = BenchmarkSettings()
+        settings.scenarios = try Scenario.list(self.scenarios)
         settings.transports = try TransportKind.list(self.transports)
         settings.connections = self.connections
         settings.messages = self.messages
@@ -189,6 +218,7 @@ struct BenchCommand: AsyncParsableCommand {
         settings.rounds = self.rounds
         settings.warmUp = self.warmUp
         settings.handshakes = self.handshakes
+        (settings.rate, settings.sequences, settings.seconds) = (self.rate, self.sequences, self.seconds)
         return settings
     }
 }

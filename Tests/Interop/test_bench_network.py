@@ -76,6 +76,22 @@ def test_a_comparison_over_a_network_meets_it_and_says_so(apus: Path, tmp_path: 
     assert up["counts"]["lost"] > 0 and report["down"]["counts"]["lost"] == 0
 
 
+def test_messages_at_fixed_times_meet_the_network_too(apus: Path, tmp_path: Path, network: Path) -> None:
+    result = apus_command(
+        apus, "bench", "--network", network, "--json", tmp_path / "out.json", "--scenarios", "head-of-line,state",
+        "--rounds", 1, "--seconds", 0.5, "--sequences", 4, cwd=tmp_path)
+    assert result.returncode == 0, result
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert [paced["scenario"] for paced in record["paced"]] == ["head-of-line", "state"]
+    assert record["handshakes"] == record["roundTrips"] == []
+    for paced, rate in zip(record["paced"], (30, 60)):
+        assert (paced["load"]["sequences"], paced["load"]["rate"]) == (4, rate)
+        for measured in paced["transports"]:
+            age = measured["age"]["summary"]
+            assert age["count"] + age["lost"] == rate * 4 * 0.5, measured["transport"]
+            assert age["min"] >= ROUND_TRIP and measured["staleness"]["summary"]["min"] >= ROUND_TRIP
+
+
 @pytest.mark.parametrize(("number", "code"), [
     (signal.SIGINT, 128 + signal.SIGINT), (signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL),
 ])

@@ -62,9 +62,22 @@ struct ReportTests {
         #expect(!text.contains("not optimised"))
     }
 
+    @Test(
+        "Each scenario whose messages have their times says what counts, within 80 columns",
+        arguments: [(Scenario.latency, "100 messages a second"), (.headOfLine, "8 sequences"), (.state, "100 %")]
+    )
+    func paced(scenario: Scenario, phrase: String) throws {
+        let text = BenchmarkReport(try Self.record([scenario])).text
+        #expect(text.contains(phrase))
+        #expect(text.contains("began to send within 10.0 µs"))
+        #expect(text.contains("wt-stream"))
+        #expect(text.split(separator: "\n").filter { $0.count > 80 } == [])
+    }
+
     @Test("The JSON holds everything again")
     func json() throws {
-        let record = try Self.record()
+        let record = try Self.record(Scenario.allCases)
+        #expect(record.paced.map(\.scenario) == [.latency, .headOfLine, .state])
         let data = try record.json()
         #expect(data.last == UInt8(ascii: "\n"))
         #expect(try JSONDecoder().decode(BenchmarkRecord.self, from: data) == record)
@@ -106,16 +119,31 @@ struct ReportTests {
         return Summary(series)
     }
 
-    private static func record() throws -> BenchmarkRecord {
+    private static func record(_ scenarios: [Scenario] = Scenario.usual) throws -> BenchmarkRecord {
         var (slow, fast) = (Series(), Series())
         slow.record(turn: [TurnResult(nanoseconds: [100_000], lost: 1)])
         fast.record(turn: [TurnResult(nanoseconds: [50_000])])
+        var settings = BenchmarkSettings()
+        settings.scenarios = scenarios
+        var result = BenchmarkResult(
+            handshakes: [.webTransport: slow, .webSocket: fast],
+            roundTrips: [.webTransportDatagram: slow, .webSocket: fast]
+        )
+        for scenario in scenarios {
+            guard let load = settings.load(for: scenario) else { continue }
+            var series = PacedSeries()
+            series.record([
+                PacedOutcome(
+                    load: load,
+                    ages: Array(repeating: 1_000_000, count: load.count),
+                    lateness: Array(repeating: 10_000, count: load.count)
+                )
+            ])
+            result.paced[scenario] = [.webTransportStream: series, .webSocket: series]
+        }
         return BenchmarkRecord(
-            BenchmarkResult(
-                handshakes: [.webTransport: slow, .webSocket: fast],
-                roundTrips: [.webTransportDatagram: slow, .webSocket: fast]
-            ),
-            settings: BenchmarkSettings(),
+            result,
+            settings: settings,
             target: try BenchmarkTarget(
                 url: #require(SessionURL("https://h")),
                 credentials: ClientCredentials(verification: .none)

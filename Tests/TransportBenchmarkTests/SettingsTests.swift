@@ -36,6 +36,42 @@ struct SettingsTests {
         #expect(throws: Never.self) { try settings.validate() }
     }
 
+    @Test("A time out of bounds is refused by the name of its option")
+    func pacedBounds() {
+        for (option, change) in [
+            ("--rate", { $0.rate = 0 }), ("--rate", { $0.rate = .nan }), ("--rate", { $0.rate = 20_000 }),
+            ("--sequences", { $0.sequences = 0 }), ("--seconds", { $0.seconds = .infinity }),
+            // Too many to be noted.
+            ("latency", { ($0.rate, $0.seconds) = (10_000, 3_600) }),
+        ] as [(String, (inout BenchmarkSettings) -> Void)] {
+            var settings = BenchmarkSettings()
+            settings.scenarios = [.latency]
+            change(&settings)
+            let error = #expect(throws: BenchmarkError.self) { try settings.validate() }
+            #expect(error?.code == .usage)
+            #expect(error?.message.hasPrefix(option) == true)
+        }
+    }
+
+    @Test("A stream for each sequence is the one stream where there is one sequence")
+    func oneSequence() throws {
+        var settings = BenchmarkSettings()
+        #expect(settings.transports(for: .headOfLine).contains(.webTransportStreamPerSequence))
+        #expect(!settings.transports(for: .latency).contains(.webTransportStreamPerSequence))
+        #expect(!settings.transports(for: .roundTrip).contains(.webTransportStreamPerSequence))
+        settings.transports = [.webTransportStreamPerSequence]
+        #expect(throws: BenchmarkError.self) { try settings.validate() }
+        settings.scenarios = [.headOfLine]
+        try settings.validate()
+    }
+
+    @Test("A list of scenarios keeps its order, and names none twice")
+    func scenarios() throws {
+        #expect(try Scenario.list("state,handshake") == [.state, .handshake])
+        #expect(throws: BenchmarkError.self) { try Scenario.list("state,state") }
+        #expect(throws: BenchmarkError.self) { try Scenario.list("fan") }
+    }
+
     @Test("A list of transports keeps its order")
     func list() throws {
         #expect(try TransportKind.list("ws,wt-datagram") == [.webSocket, .webTransportDatagram])

@@ -20,6 +20,8 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
     /// Times to a usable session.
     public var handshakes: [Measured<SessionFamily>]
     public var roundTrips: [Measured<TransportKind>]
+    /// The scenarios in which messages had their times.
+    public var paced: [PacedRecord]
 
     /// One distribution.
     public struct Measured<Transport: Sendable & Hashable & Codable>: Sendable, Hashable, Codable {
@@ -44,6 +46,8 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
         public var warmUp: Int
         public var handshakes: Int
         public var datagramTimeoutMilliseconds: Int64
+        /// For echoes after the last message of a turn in which messages had their times.
+        public var patienceMilliseconds: Int64
     }
 
     public init(
@@ -67,7 +71,8 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
             rounds: settings.rounds,
             warmUp: settings.warmUp,
             handshakes: settings.handshakes,
-            datagramTimeoutMilliseconds: settings.datagramTimeout.nanoseconds / 1_000_000
+            datagramTimeoutMilliseconds: settings.datagramTimeout.nanoseconds / 1_000_000,
+            patienceMilliseconds: settings.patience.nanoseconds / 1_000_000
         )
         self.handshakes = settings.families.compactMap { family in
             result.handshakes[family].map { Measured(family, counted: family.handshake, $0) }
@@ -76,6 +81,14 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
             result.roundTrips[transport].map {
                 Measured(transport, counted: "from before the send until the program has the whole echo", $0)
             }
+        }
+        self.paced = settings.scenarios.compactMap { scenario in
+            guard let load = settings.load(for: scenario), let series = result.paced[scenario] else { return nil }
+            return PacedRecord(
+                scenario,
+                load: load,
+                settings.transports.compactMap { transport in series[transport].map { (transport, $0) } }
+            )
         }
     }
 

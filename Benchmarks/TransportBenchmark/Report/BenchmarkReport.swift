@@ -7,7 +7,7 @@ public struct BenchmarkReport: Sendable {
     }
 
     public var text: String {
-        (self.heading + self.handshakes + self.roundTrips + self.network).joined(separator: "\n") + "\n"
+        (self.heading + self.handshakes + self.roundTrips + self.paced + self.network).joined(separator: "\n") + "\n"
     }
 
     private var heading: [String] {
@@ -39,14 +39,15 @@ public struct BenchmarkReport: Sendable {
     }
 
     private var roundTrips: [String] {
+        guard !self.record.roundTrips.isEmpty else { return [] }
         let settings = self.record.settings
         let rows = self.record.roundTrips.map { ($0.transport.rawValue, $0.summary) }
         let sessions = settings.connections == 1 ? "1 session" : "\(settings.connections) sessions"
         var lines = [
             "",
             "Round trips of \(settings.size) bytes to the echo endpoint and back: \(sessions) of each",
-            "transport, one message in flight on each; \(settings.rounds) interleaved rounds after a warm-up of",
-            "\(settings.warmUp) round trips a session. Every echo was checked.",
+            "transport, one message in flight on each; \(settings.rounds) interleaved rounds, after",
+            "\(settings.warmUp) round trips of each session that do not count. Every echo was checked.",
             "",
         ]
         lines += Self.table(rows) + [""] + PercentilePlot.lines(rows) + [PercentilePlot.legend]
@@ -58,6 +59,10 @@ public struct BenchmarkReport: Sendable {
         return lines
     }
 
+    private var paced: [String] {
+        self.record.paced.flatMap { PacedReport.lines($0, settings: self.record.settings) }
+    }
+
     private var network: [String] { self.record.network.map(NetworkReport.lines) ?? [] }
 
     private static func table(_ rows: [(String, Summary)]) -> [String] {
@@ -66,20 +71,17 @@ public struct BenchmarkReport: Sendable {
             heading: ["transport", "count", "lost", "p50", "p90", "p99", "max", "p50 to ws"]
         )
         for (name, summary) in rows {
-            let durations =
-                summary.count == 0
-                ? ["–", "–", "–", "–"]
-                : [summary.p50, summary.p90, summary.p99, summary.max].map(DurationFormat.text)
-            let ratio = reference.flatMap { summary.ratio(to: $0) }.map(Self.ratio) ?? "–"
-            table.append([name, "\(summary.count)", "\(summary.lost)"] + durations + [ratio])
+            let ratio = reference.flatMap { summary.ratio(to: $0) }.map(DecimalFormat.ratio) ?? "–"
+            let counts = ["\(summary.count)", "\(summary.lost)"]
+            table.append([name] + counts + summary.durations([\.p50, \.p90, \.p99, \.max]) + [ratio])
         }
         return table.lines
     }
+}
 
-    /// `0.87×`.
-    private static func ratio(_ value: Double) -> String {
-        let hundredths = Int((value * 100).rounded())
-        let rest = hundredths % 100
-        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)×"
+extension Summary {
+    /// For the cells of a table: dashes when nothing was measured.
+    func durations(_ values: [KeyPath<Summary, UInt64>]) -> [String] {
+        values.map { self.count == 0 ? "–" : DurationFormat.text(self[keyPath: $0]) }
     }
 }

@@ -22,9 +22,16 @@ enum NetworkReport {
                 link.conditions.bandwidth == nil ? "–" : "\(link.queue)", "\(link.mtu)",
             ])
         }
+        var lines = table.lines
+        let isBursty = Direction.allCases.contains { direction in
+            if case .bursty = record.network[direction].conditions.loss { true } else { false }
+        }
+        if isBursty {
+            lines.append("Bursts last for so many packets, not for a time: who falls silent stays in one.")
+        }
         let traced = Direction.allCases.filter { record.network[$0].trace != nil }.map(\.rawValue)
-        guard !traced.isEmpty else { return table.lines }
-        return table.lines + ["A trace changes these with time: \(traced.joined(separator: " and "))."]
+        if !traced.isEmpty { lines.append("A trace changes these with time: \(traced.joined(separator: " and ")).") }
+        return lines
     }
 
     private static func observation(_ record: NetworkRecord) -> [String] {
@@ -35,7 +42,7 @@ enum NetworkReport {
             let report = record.report[direction]
             let counts = report.counts
             table.append([
-                direction.rawValue, "\(counts.packets)", "\(counts.lost)", Self.percent(report.observedLoss),
+                direction.rawValue, "\(counts.packets)", "\(counts.lost)", DecimalFormat.percent(report.observedLoss),
                 "\(counts.dropped)", "\(counts.reordered)", "\(counts.largestQueue)",
                 DurationFormat.text(report.delay.p50), DurationFormat.text(report.delay.p99),
             ])
@@ -59,16 +66,10 @@ enum NetworkReport {
 
     private static func loss(_ loss: Loss) -> String {
         switch loss {
-        case .independent(let probability): Self.percent(probability)
-        case .bursty(let model): "\(Self.percent(loss.average)) in bursts of \(Self.tenths(1 / model.badToGood))"
+        case .independent(let probability): DecimalFormat.percent(probability)
+        case .bursty(let model):
+            "\(DecimalFormat.percent(loss.average)) in bursts of \(Self.tenths(1 / model.badToGood))"
         }
-    }
-
-    /// `0.10 %`.
-    static func percent(_ share: Double) -> String {
-        let hundredths = Int((share * 10_000).rounded())
-        let rest = hundredths % 100
-        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest) %"
     }
 
     /// As configured, in full: `0.75 Mbit/s`.

@@ -1,0 +1,17 @@
+/// Numbers for people, with two digits after the point.
+enum DecimalFormat {
+    /// How many times as much: `0.87×`.
+    static func ratio(_ value: Double) -> String { "\(Self.hundredths(value))×" }
+
+    /// A share from 0 to 1: `0.10 %`.
+    static func percent(_ share: Double) -> String { "\(Self.hundredths(share * 100)) %" }
+
+    /// A share from 0 to 1: `93 %`.
+    static func wholePercent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
+
+    private static func hundredths(_ value: Double) -> String {
+        let hundredths = Int((value * 100).rounded())
+        let rest = hundredths % 100
+        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
+    }
+}

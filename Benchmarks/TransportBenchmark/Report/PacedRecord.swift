@@ -1,0 +1,54 @@
+/// A scenario in which messages had their times, as it stands in the JSON file. All durations are in nanoseconds.
+public struct PacedRecord: Sendable, Hashable, Codable {
+    public var scenario: Scenario
+    /// What each session sent.
+    public var load: PacedLoad
+    /// What is between the begin and the end of each age.
+    public var counted = "from when the message was due until the program has the whole echo"
+    public var transports: [Transport]
+
+    /// One transport.
+    public struct Transport: Sendable, Hashable, Codable {
+        public var transport: TransportKind
+        /// How old messages were when their echoes had come; `lost` counts those that did not come.
+        public var age: Distribution
+        /// How old the newest was that the receiver knew of each sequence, every millisecond.
+        public var staleness: Distribution
+        /// How late the client itself began to send.
+        public var lateness: Summary
+        /// The share of all messages that were newer, when they came, than what had come before; from 0 to 1.
+        public var freshShare: Double
+        /// The median age of each turn, in the order measured.
+        public var turnMedians: [UInt64]
+    }
+
+    /// Some figures, and all of which they are.
+    public struct Distribution: Sendable, Hashable, Codable {
+        public var summary: Summary
+        public var histogram: HistogramData
+
+        init(_ series: Series) {
+            self.summary = Summary(series)
+            self.histogram = HistogramData(series.histogram)
+        }
+    }
+
+    /// - Parameter transports: in the order in which they are reported.
+    init(_ scenario: Scenario, load: PacedLoad, _ transports: [(TransportKind, PacedSeries)]) {
+        self.scenario = scenario
+        self.load = load
+        self.transports = transports.map { Transport($0, $1) }
+    }
+}
+
+extension PacedRecord.Transport {
+    fileprivate init(_ transport: TransportKind, _ series: PacedSeries) {
+        self.transport = transport
+        self.age = .init(series.ages)
+        self.staleness = .init(series.staleness)
+        self.lateness = Summary(series.lateness)
+        let sent = self.age.summary.count + self.age.summary.lost
+        self.freshShare = sent == 0 ? 0 : Double(series.fresh) / Double(sent)
+        self.turnMedians = series.ages.turnMedians
+    }
+}
