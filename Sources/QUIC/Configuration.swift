@@ -9,7 +9,7 @@ package enum CongestionControlAlgorithm: Sendable, Hashable {
 
 /// When a server makes a client prove its address before it keeps state for it (RFC 9000 § 8.1.2).
 package enum RetryPolicy: Sendable, Hashable {
-    /// When at least that many handshakes of this endpoint are under way.
+    /// When at least that many handshakes of this endpoint are under way, or have failed a moment ago.
     case auto(halfOpenThreshold: Int)
     case always
     case never

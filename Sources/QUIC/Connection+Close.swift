@@ -43,8 +43,7 @@ extension Connection {
             self.finish(reason)
             return
         }
-        let until = now + self.drainingPeriod
-        self.phase = .closing(packet: packet.bytes, path: packet.path, until: until, resend: true)
+        self.phase = .closing(packet, until: now + self.drainingPeriod)
         self.events.append(.closed(reason))
         self.releaseStreams()
     }
@@ -52,7 +51,9 @@ extension Connection {
     private func closePacket(
         _ error: inout CNgtcp2_ccerr,
         at now: NIODeadline
-    ) -> (bytes: [UInt8], path: NetworkPath)? {
+    ) -> ClosingPacket? {
+        // A client's Finished, which ends the handshake, comes from where the server's messages went (RFC 9000 § 8.1).
+        let isAddressProved = if case .handshaking = self.phase { !self.isServer } else { true }
         var storage = ngtcp2_path_storage()
         ngtcp2_path_storage_zero(&storage)
         return withUnsafeMutablePointer(to: &storage) { storage in
@@ -72,7 +73,8 @@ extension Connection {
                 count = max(written, 0)
             }
             // Zero: the client has not proved its address and the allowance is used up (RFC 9000 § 8.1).
-            return written > 0 ? (bytes, NetworkPath(storage.pointee.path)) : nil
+            guard written > 0 else { return nil }
+            return ClosingPacket(bytes, on: NetworkPath(storage.pointee.path), isAddressProved: isAddressProved)
         }
     }
 
@@ -120,8 +122,11 @@ extension Connection {
         self.datagrams.removeAll()
     }
 
-    /// Three times the probe timeout (RFC 9000 § 10.2).
+    /// Three times the probe timeout (RFC 9000 § 10.2), and no more than a satellite needs: the peer has a say in that
+    /// timeout, by up to 16 s, and would decide how long a dead connection keeps its place.
     private var drainingPeriod: TimeAmount {
-        .nanoseconds(Int64(clamping: 3 * ngtcp2_conn_get_pto(self.handle)))
+        min(.nanoseconds(Int64(clamping: 3 * ngtcp2_conn_get_pto(self.handle))), Self.longestDrainingPeriod)
     }
+
+    private static let longestDrainingPeriod = TimeAmount.seconds(10)
 }

@@ -6,10 +6,9 @@ extension Connection {
     /// Takes one datagram that belongs to this connection.
     package func receive(_ datagram: UnsafeRawBufferPointer, on path: NetworkPath, ecn: UInt8, at now: NIODeadline) {
         switch self.phase {
-        case .closing(let packet, let path, let until, _):
-            // RFC 9000 § 10.2.1: answer what still arrives with the same packet. The endpoint transmits once a turn,
-            // which limits the rate.
-            self.phase = .closing(packet: packet, path: path, until: until, resend: true)
+        case .closing(var packet, let until):
+            packet.arrived(datagram.count, from: path.remote)
+            self.phase = .closing(packet, until: until)
             return
         case .draining, .closed:
             return
@@ -63,7 +62,7 @@ extension Connection {
             default:
                 self.fail(libraryCode: result, at: now)
             }
-        case .closing(_, _, let until, _), .draining(let until):
+        case .closing(_, let until), .draining(let until):
             guard until <= now else { return }
             self.phase = .closed
             self.removeAllRoutes()
@@ -85,6 +84,7 @@ extension Connection {
         case NGTCP2_ERR_DRAINING:
             self.drain(at: now)
         case NGTCP2_ERR_DROP_CONN, NGTCP2_ERR_RETRY:
+            self.needsRetry = result == NGTCP2_ERR_RETRY
             self.finish(.transportError("the peer's first packets were not acceptable"))
         case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
             self.finish(.versionNegotiationFailed)
@@ -107,6 +107,8 @@ extension Connection {
         }
         self.phase = .established
         if self.isServer {
+            self.isHalfOpen = false
+            self.endpoint.handshakeCompleted()
             self.tls.sendTicket()
             self.endpoint.secrets.withNewToken(for: self.path.remote, at: now) { token in
                 _ = ngtcp2_conn_submit_new_token(self.handle, token.baseAddress, token.count)

@@ -22,8 +22,7 @@ extension Connection {
     /// Queues data, and the end of the stream when `finish` is set. Data after the end or a reset is dropped.
     /// - Parameter prefix: the end is not sent before that many bytes were acknowledged.
     package func write(_ data: ByteBuffer, to id: StreamID, finish: Bool = false, endingAfterPrefix prefix: Int = 0) {
-        guard self.isOpen else { return }
-        let stream = self.sendingStream(id)
+        guard self.isOpen, let stream = self.sendingStream(id) else { return }
         guard case .open = stream.fin, stream.pendingReset == nil else { return }
         stream.buffer.append(data)
         self.heldByteCount += data.readableBytes
@@ -61,8 +60,7 @@ extension Connection {
 
     /// Gives up sending on a stream (RESET_STREAM), but not before its first `prefix` bytes were acknowledged.
     package func reset(_ id: StreamID, code: UInt64, afterPrefix prefix: Int = 0) {
-        guard self.isOpen else { return }
-        let stream = self.sendingStream(id)
+        guard self.isOpen, let stream = self.sendingStream(id) else { return }
         if case .reset = stream.fin { return }
         guard stream.buffer.acknowledgedOffset < UInt64(prefix) else {
             self.resetNow(stream, code: code)
@@ -116,9 +114,11 @@ extension Connection {
         }
     }
 
-    /// The sending side of a stream; that of a stream which the peer opened is made when first needed.
-    private func sendingStream(_ id: StreamID) -> Stream {
+    /// The sending side of a stream; that of a stream which the peer opened is made when first needed. Nil when the
+    /// stream has closed.
+    private func sendingStream(_ id: StreamID) -> Stream? {
         if let stream = self.streams[id] { return stream }
+        guard self.isKnown(id) else { return nil }
         let stream = Stream(id: id)
         self.streams[id] = stream
         return stream
@@ -245,12 +245,14 @@ extension Connection {
     }
 
     /// Whether a reset was the first that came of a stream, and the library has therefore made none (0.12): it reports
-    /// no close.
-    ///
-    /// It is asked from within the library's callback, and only looks the stream up.
+    /// no close. It is asked from within the library's callback.
     private func isStillborn(_ id: StreamID) -> Bool {
-        guard CNgtcp2_makes_streams_of_resets() == 0 else { return false }
-        return ngtcp2_conn_set_stream_user_data(self.handle, id.rawValue, nil) == NGTCP2_ERR_STREAM_NOT_FOUND
+        CNgtcp2_makes_streams_of_resets() == 0 && !self.isKnown(id)
+    }
+
+    /// Whether the library has such a stream. It is only looked up: nothing is kept with it.
+    private func isKnown(_ id: StreamID) -> Bool {
+        ngtcp2_conn_set_stream_user_data(self.handle, id.rawValue, nil) != NGTCP2_ERR_STREAM_NOT_FOUND
     }
 
     // MARK: Between the library's calls

@@ -22,11 +22,12 @@ extension Connection {
         send: (Transmit) -> TransmitOutcome
     ) -> TransmitResult {
         switch self.phase {
-        case .closing(let packet, let path, let until, let resend):
-            guard resend else { return .idle }
-            self.phase = .closing(packet: packet, path: path, until: until, resend: false)
-            return packet.withUnsafeBytes { bytes in
-                let run = Transmit(path: path, ecn: 0, bytes: bytes, segmentSize: bytes.count)
+        case .closing(var packet, let until):
+            guard packet.isDue else { return .idle }
+            packet.sent()
+            self.phase = .closing(packet, until: until)
+            return packet.bytes.withUnsafeBytes { bytes in
+                let run = Transmit(path: packet.path, ecn: 0, bytes: bytes, segmentSize: bytes.count)
                 return send(run) == .blocked ? .blocked : .idle
             }
         case .draining, .closed:

@@ -24,6 +24,10 @@ package final class Connection {
     let qlogWriter: QlogWriter?
 
     var phase = Phase.handshaking
+    /// Whether the client has not completed the handshake, even when it has ended.
+    var isHalfOpen: Bool
+    /// Whether the library would begin only with a client that has proved its address.
+    var needsRetry = false
     var events: Deque<ConnectionEvent> = []
     var streams: [StreamID: Stream] = [:]
     /// Bytes of all streams that are written but not acknowledged.
@@ -71,7 +75,7 @@ package final class Connection {
         case handshaking
         case established
         /// CONNECTION_CLOSE was sent; the same packet answers what still arrives.
-        case closing(packet: [UInt8], path: NetworkPath, until: NIODeadline, resend: Bool)
+        case closing(ClosingPacket, until: NIODeadline)
         /// The peer has closed: silence until its last packets are gone.
         case draining(until: NIODeadline)
         case closed
@@ -146,6 +150,7 @@ package final class Connection {
         self.tls = tls
         self.configuration = configuration
         self.isServer = isServer
+        self.isHalfOpen = isServer
         self.endpoint = endpoint
         self.qlogWriter = configuration.makeQlogWriter?(originalDestinationID, isServer)
         self.postHandshakeMessages = PostHandshakeMessages(isFromServer: !isServer)
@@ -306,17 +311,19 @@ package final class Connection {
         case .handshaking, .established:
             let expiry = ngtcp2_conn_get_expiry(self.handle)
             return expiry > UInt64(Int64.max) ? nil : .uptimeNanoseconds(expiry)
-        case .closing(_, _, let until, _), .draining(let until):
+        case .closing(_, let until), .draining(let until):
             return until
         case .closed:
             return nil
         }
     }
 
-    /// Bytes that the library holds for this connection, beside what is leaked (see `maxLeakedStreams`).
-    package var libraryByteCount: Int {
-        let leaked = CNgtcp2_closes_peer_unidirectional_streams() == 0 ? self.endedUnidirectionalCount : 0
-        return Int(self.memory.pointee.used) - leaked * Self.leakedStreamSize
+    /// Bytes that the library holds for this connection.
+    package var libraryByteCount: Int { Int(self.memory.pointee.used) }
+
+    /// How many of them the library has only forgotten to free (see `maxLeakedStreams`).
+    package var leakedByteCount: Int {
+        CNgtcp2_closes_peer_unidirectional_streams() == 0 ? self.endedUnidirectionalCount * Self.leakedStreamSize : 0
     }
 
     /// Whether the connection is neither closing nor closed.

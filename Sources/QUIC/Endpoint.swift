@@ -19,7 +19,8 @@ package final class Endpoint {
     package private(set) var connectionCount = 0
     /// The connections that this end opened.
     private var outgoing: [ObjectIdentifier: Connection] = [:]
-    /// Handshakes under way, which `RetryPolicy.auto` watches.
+    /// Connections of clients that have not completed their handshakes, which `RetryPolicy.auto` watches: those under way,
+    /// and those that have failed and keep their place for a while. Nobody need be at the other end of either.
     package private(set) var halfOpenCount = 0
     package private(set) var statistics = Statistics()
 
@@ -82,11 +83,12 @@ package final class Endpoint {
     package func released(_ connection: Connection) {
         precondition(connection.isClosed, "only a closed connection may be forgotten")
         self.connectionCount -= 1
+        if connection.isHalfOpen { self.halfOpenCount -= 1 }
         self.outgoing[ObjectIdentifier(connection)] = nil
     }
 
-    /// A connection has completed its handshake, or ended before.
-    package func handshakeEnded() {
+    /// A client's connection has completed its handshake.
+    func handshakeCompleted() {
         self.halfOpenCount -= 1
     }
 
@@ -173,10 +175,14 @@ package final class Endpoint {
         } catch {
             return self.refuse(initial, .internalError, scratch: scratch)
         }
+        connection.receive(datagram, on: path, ecn: ecn, at: now)
+        guard !connection.needsRetry else {
+            // The later part of a ClientHello came first: the library keeps no data of an address that is not proved.
+            return server.retry == .never ? self.drop() : self.retry(initial, path: path, at: now, scratch: scratch)
+        }
         self.connectionCount += 1
         self.halfOpenCount += 1
         self.statistics.connectionsAccepted += 1
-        connection.receive(datagram, on: path, ecn: ecn, at: now)
         return .accepted(connection)
     }
 

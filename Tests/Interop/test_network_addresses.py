@@ -113,6 +113,19 @@ def test_a_retry_token_is_good_for_whom_it_was_given_to(
         await_metric(retrying, INVALID_TOKENS, lambda count: count > before)
 
 
+def test_a_hello_whose_end_comes_first_is_served_after_a_retry(server: Server) -> None:
+    """RFC 9001 § 4.3: a ClientHello may take several packets; the library keeps nothing of it before its beginning [50]."""
+
+    async def main(network: Network) -> None:
+        names = [*H3_ALPN, *(f"{number:0200}" for number in range(6))]
+        async with client(network.server, alpn_protocols=names) as protocol:
+            await exchange(protocol, 1000)
+            assert was_retried(protocol)
+
+    with Network(server, up=Conditions(loses=lambda number: number == 0)) as network:
+        asyncio.run(main(network))
+
+
 def test_a_token_for_later_spares_the_retry_and_only_at_the_same_address(retrying: Server) -> None:
     """RFC 9000 § 8.1.3: NEW_TOKEN is taken once more. One that is no good is as if there were none, not an error [51]."""
     tokens: list[bytes] = []
@@ -240,3 +253,29 @@ def test_a_stateless_reset_is_smaller_than_what_it_answers(server: Server, size:
         udp.setblocking(False)
         with pytest.raises(BlockingIOError):
             udp.recv(2048)
+
+
+def reset_of(server: Server, connection_id: bytes, host: str) -> bytes:
+    """The token with which a server ends a connection that it does not know."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
+        udp.settimeout(TIMEOUT)
+        udp.sendto(b"\x40" + connection_id + bytes(60), (host, server.port))
+        return udp.recv(2048)[-16:]
+
+
+def test_a_server_does_not_give_away_the_resets_of_another(apus: Path, tmp_path: Path) -> None:
+    """RFC 9000 § 10.3.2: whoever sees the IDs of a connection could ask a server with the same certificate [53]."""
+    # Of the first of each server's loops.
+    connection_id = bytes(8)
+
+    def token(host: str, port: int) -> tuple[bytes, int]:
+        server = Server.start(tmp_path, "--host", host, "--port", str(port))
+        try:
+            return reset_of(server, connection_id, host), server.port
+        finally:
+            server.stop()
+
+    first, port = token("127.0.0.2", 0)
+    assert token("127.0.0.2", port)[0] == first, "a restart changes nothing"
+    assert token("127.0.0.1", port)[0] != first
+    assert token("127.0.0.2", 0)[0] != first

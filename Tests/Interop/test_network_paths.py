@@ -325,7 +325,7 @@ def test_clients_of_a_server_that_was_restarted_learn_of_it(apus: Path, tmp_path
         async with client(network.server, patience=PATIENCE, kind=Listener) as protocol:
             await exchange(protocol, 1000)
             former.kill()
-            restarted = Server.start(tmp_path)
+            restarted = Server.start(tmp_path, "--port", str(former.port))
             try:
                 network.target = ("127.0.0.1", restarted.port)
                 network.up.sizes.clear()

@@ -22,6 +22,70 @@ struct EndpointTests {
         #expect(calm.server.statistics.retriesSent == 0)
     }
 
+    @Test("A handshake that has failed is half open until it is forgotten: nobody need be at the other end")
+    func failedHandshakes() throws {
+        let pair = try Pair(retry: .auto(halfOpenThreshold: 1), clientProtocols: ["unknown"])
+        #expect(pair.run { Pair.closeReason($0.serverEvents) != nil })
+        #expect(pair.server.halfOpenCount == 1)
+        let other = try Pair(clientProtocols: ["unknown"])
+        other.run(for: .zero)
+        guard case .respond = pair.inject(other.datagramsToServer[0]) else {
+            Issue.record("expected a Retry")
+            return
+        }
+        #expect(pair.server.statistics.retriesSent == 1)
+        #expect(pair.run { $0.serverConnection!.isClosed })
+        pair.server.released(pair.serverConnection!)
+        #expect(pair.server.halfOpenCount == 0)
+        #expect(pair.server.connectionCount == 0)
+    }
+
+    @Test("A handshake that has completed is half open no more")
+    func completedHandshake() throws {
+        let pair = try Pair()
+        #expect(pair.run { $0.isEstablished })
+        #expect(pair.server.halfOpenCount == 0)
+        pair.clientConnection.close(code: 0, at: pair.now)
+        #expect(pair.run { $0.serverConnection!.isClosed })
+        pair.server.released(pair.serverConnection!)
+        #expect(pair.server.halfOpenCount == 0)
+    }
+
+    @Test("A closed connection sends an address that is not proved no more than three times what came from it")
+    func closingAmplification() throws {
+        let pair = try Pair(clientProtocols: ["unknown"])
+        #expect(pair.run { Pair.closeReason($0.serverEvents) != nil })
+        // The client's part is over; what comes now is forged: a short header and the ID that the client chose.
+        pair.loses = { _ in true }
+        let hello = pair.datagramsToServer[0]
+        let stray = [0x40] + hello[6..<6 + Int(hello[5])]
+        var received = pair.datagramsToServer.reduce(0) { $0 + $1.count }
+        for _ in 0..<5_000 {
+            guard case .delivered = pair.inject(stray) else {
+                Issue.record("the connection is still there")
+                return
+            }
+            received += stray.count
+            pair.run(for: .zero)
+            let sent = pair.datagramsToClient.reduce(0) { $0 + $1.count }
+            guard sent <= 3 * received else {
+                Issue.record("\(sent) bytes for \(received)")
+                return
+            }
+        }
+    }
+
+    @Test("A peer far away, or one that says so, keeps the place of its dead connection for ten seconds at most")
+    func draining() throws {
+        let pair = try Pair()
+        pair.delay = .seconds(2)
+        #expect(pair.run { $0.isEstablished })
+        pair.clientConnection.close(code: 0, at: pair.now)
+        #expect(pair.run { Pair.closeReason($0.serverEvents) != nil })
+        let left = try #require(pair.serverConnection!.deadline) - pair.now
+        #expect(left == .seconds(10))
+    }
+
     @Test("A Retry token is bound to address, connection IDs and time")
     func tokenBinding() throws {
         let secrets = EndpointSecrets()

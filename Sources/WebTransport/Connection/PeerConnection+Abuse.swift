@@ -5,16 +5,12 @@ import QUIC
 // What a peer may cost this end.
 
 extension PeerConnection {
-    /// In bytes: twice the largest window of a connection, which has holes when packets are lost, and as much again for
-    /// streams and packets. Data that comes a byte here and a byte there costs the library a hundred times its size.
-    private static let maxLibraryMemory = 64 << 20
-
     /// A packet for this connection was read.
     func packetArrived(at now: NIODeadline) {
         self.hasReceived = true
         guard self.quic.isOpen else { return }
         do throws(HTTP3Error) {
-            guard self.quic.libraryByteCount <= Self.maxLibraryMemory else { throw HTTP3Error(.libraryMemory) }
+            guard self.endpoint.permitsLibraryMemory(of: self) else { throw HTTP3Error(.libraryMemory) }
             guard self.quic.isServer else { return }
             let (progress, idlePackets) = (self.quic.progress, self.quic.idlePacketCount)
             if progress != self.seenProgress { self.abuse.earn(progress: progress - self.seenProgress) }

@@ -79,6 +79,8 @@ final class PeerConnection {
     /// What the guard knows of.
     var seenProgress = 0
     var seenIdlePackets = 0
+    /// What the endpoint knows of.
+    var seenLibraryByteCount = 0
 
     enum Role {
         case server(ServerContext)
@@ -220,7 +222,6 @@ final class PeerConnection {
     private func handshakeEnded() {
         guard self.isHalfOpen else { return }
         self.isHalfOpen = false
-        self.endpoint.core.handshakeEnded()
         self.updateReaping()
     }
 

@@ -1,5 +1,6 @@
 public import CoreMetrics
 public import Credentials
+import Glibc
 import HTTP3
 public import HTTPSemantics
 import HTTPTypes
@@ -42,6 +43,7 @@ public final class WebTransportServer: Sendable {
         package var connectionsBesideSessions = 1_000
         /// What the connections of a loop may hold.
         package var outputAllowance = OutputAllowance()
+        package var libraryMemory = LibraryMemory()
         /// How long a request may take to arrive whole, from its first byte. A person's slow link sends one in far
         /// less, and a peer that sends a byte at a time must not hold a stream for ever. A session's stream is whole
         /// with its header fields.
@@ -128,8 +130,7 @@ public final class WebTransportServer: Sendable {
             }
         server.maxConnections = configuration.connections(ofEachOf: loops.count)
         server.maxHandshakes = max(128, server.maxHandshakes / loops.count)
-        let resetKey = try configuration.identities.current.secret(for: "apus stateless reset")
-        let secrets = EndpointSecrets(resetKey: resetKey)
+        let secrets = EndpointSecrets(resetKey: try Self.resetKey(configuration))
         var address = try await resolve(configuration.host, port: configuration.port)
         var endpoints: [NIOLoopBound<UDPEndpoint>] = []
         do {
@@ -149,6 +150,7 @@ public final class WebTransportServer: Sendable {
                             address: wanted,
                             sharing: index > 0 ? .joins : loops.count > 1 ? .first : .none,
                             outputAllowance: configuration.outputAllowance,
+                            libraryMemory: configuration.libraryMemory,
                             metrics: configuration.metrics ?? MetricsSystem.factory,
                             logger: logger
                         ) { PeerConnection(quic: $0, endpoint: $1, role: .server(context)) }
@@ -172,6 +174,17 @@ public final class WebTransportServer: Sendable {
             configuration: configuration,
             logger: logger
         )
+    }
+
+    /// The same after a restart, and another for any other server, though it has the same certificate: it could be asked
+    /// for the tokens of this one's connections, and so end them (RFC 9000 § 10.3.2).
+    private static func resetKey(_ configuration: Configuration) throws(CredentialsError) -> [UInt8] {
+        // Names longer than the system allows do not exist.
+        var name = [CChar](repeating: 0, count: Int(HOST_NAME_MAX) + 1)
+        gethostname(&name, name.count - 1)
+        let machine = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let place = "\(configuration.host) port \(configuration.port) of \(machine)"
+        return try configuration.identities.current.secret(for: "apus stateless reset at \(place)")
     }
 
     private init(
