@@ -40,7 +40,8 @@ package struct AbuseGuard: Sendable {
             case .emptyFrames: self.emptyFrames.spend(count, at: now)
             case .capsules: self.capsules.spend(count, at: now)
             case .compression: self.compression.spend(count, at: now)
-            case .fieldSections, .settings, .heldRequests, .unreadResponses, .libraryMemory:
+            case .fieldSections, .settings, .heldRequests, .unreadResponses, .prioritizedStreams,
+                .libraryMemory:
                 preconditionFailure("\(limit) is no limit of a rate")
             }
         guard isWithin else { throw HTTP3Error(limit) }

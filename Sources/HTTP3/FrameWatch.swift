@@ -13,7 +13,7 @@ struct FrameWatch: ~Copyable {
         case header(ByteBuffer)
         case payload(left: UInt64)
         /// Within the first field of a PRIORITY_UPDATE frame. What is left counts from the beginning of its payload.
-        case elementID(ByteBuffer, left: UInt64)
+        case elementID(ByteBuffer, isRequest: Bool, left: UInt64)
         /// Right behind that field.
         case priority(left: UInt64)
         /// The stream has no frames.
@@ -49,13 +49,20 @@ struct FrameWatch: ~Copyable {
         }
     }
 
+    /// What the frames were about.
+    struct Findings {
+        /// Frames have begun that carry neither data nor fields.
+        var emptyFrameCount = 0
+        /// Requests that were given a priority.
+        var prioritized: [Int64] = []
+    }
+
     /// Takes the next bytes of the stream.
-    /// - Returns: how many frames have begun that carry neither data nor fields.
-    mutating func process(_ bytes: ByteBuffer) throws(HTTP3Error) -> Int {
+    mutating func process(_ bytes: ByteBuffer) throws(HTTP3Error) -> Findings {
         var rest = bytes
-        var emptyFrames = 0
-        while rest.readableBytes > 0 { try self.step(&rest, &emptyFrames) }
-        return emptyFrames
+        var findings = Findings()
+        while rest.readableBytes > 0 { try self.step(&rest, &findings) }
+        return findings
     }
 
     /// RFC 9114 § 7.2.
@@ -71,7 +78,7 @@ struct FrameWatch: ~Copyable {
         }
     }
 
-    private mutating func step(_ rest: inout ByteBuffer, _ emptyFrames: inout Int) throws(HTTP3Error) {
+    private mutating func step(_ rest: inout ByteBuffer, _ findings: inout Findings) throws(HTTP3Error) {
         switch consume self.state {
         case .streamType(var collected):
             collected.writeBuffer(&rest)
@@ -98,25 +105,28 @@ struct FrameWatch: ~Copyable {
                 return
             }
             rest.moveReaderIndex(forwardBy: start.readableBytes - input.readableBytes - before)
-            if Self.isEmpty(header) { emptyFrames += 1 }
+            if Self.isEmpty(header) { findings.emptyFrameCount += 1 }
             if header.length == 0 {
                 self = .init(.header(ByteBuffer()))
             } else if Self.priorityUpdates.contains(header.type) {
-                self = .init(.elementID(ByteBuffer(), left: header.length))
+                let isRequest = header.type == Self.priorityUpdates.lowerBound
+                self = .init(.elementID(ByteBuffer(), isRequest: isRequest, left: header.length))
             } else {
                 self = .init(.payload(left: header.length))
             }
-        case .elementID(var start, let left):
+        case .elementID(var start, let isRequest, let left):
             let before = start.readableBytes
             // A varint has at most eight bytes.
             start.writeBytes(rest.readableBytesView.prefix(Int(min(8, left)) - before))
             var input = start
-            guard input.readEncodedInteger(as: UInt64.self, strategy: .quic) != nil else {
+            guard let id = input.readEncodedInteger(as: Int64.self, strategy: .quic) else {
                 rest.moveReaderIndex(forwardBy: start.readableBytes - before)
                 // When the frame ends within the field, that is for nghttp3 to judge.
-                self = .init(start.readableBytes < left ? .elementID(start, left: left) : .header(ByteBuffer()))
+                let isWhole = start.readableBytes == left
+                self = .init(isWhole ? .header(ByteBuffer()) : .elementID(start, isRequest: isRequest, left: left))
                 return
             }
+            if isRequest { findings.prioritized.append(id) }
             let size = start.readableBytes - input.readableBytes
             rest.moveReaderIndex(forwardBy: size - before)
             self = .init(size < left ? .priority(left: left - UInt64(size)) : .header(ByteBuffer()))

@@ -25,6 +25,10 @@ package final class HTTP3Connection {
     var bodies: [Int64: OutgoingBody] = [:]
     private var watches: [Int64: WatchBox] = [:]
     private var emptyFrameCount = 0
+    /// Streams that the library knows by their priority alone.
+    private var prioritizedStreams: Set<Int64> = []
+    /// Twice as many as a client may open: those that are to come, and those that are there.
+    private let maxPrioritizedStreams: Int
 
     /// Header sections that have begun and not ended. A field that refers to the peer's dynamic table is two bytes on
     /// the wire and up to 4 KiB here (RFC 9204 § 7.3.2): without a limit, a thousand requests that go no further cost
@@ -56,6 +60,7 @@ package final class HTTP3Connection {
         maxRequests: UInt64 = 1 << 60
     ) throws(HTTP3Error) {
         self.isServer = isServer
+        self.maxPrioritizedStreams = Int(2 * maxRequests)
         self.splicer = SettingsSplicer(adding: additionalSettings)
         var settings = nghttp3_settings()
         CNghttp3_settings_default(&settings)
@@ -104,7 +109,8 @@ package final class HTTP3Connection {
     package func receive(_ bytes: ByteBuffer, on streamID: Int64, isFinal: Bool) throws(HTTP3Error) {
         let watch = self.watch(streamID)
         let bytes = try watch.process(bytes, isFinal: isFinal)
-        self.emptyFrameCount += watch.takeEmptyFrameCount()
+        let findings = watch.takeFindings()
+        self.emptyFrameCount += findings.emptyFrameCount
         let consumed = bytes.withUnsafeReadableBytes { bytes in
             nghttp3_conn_read_stream(
                 self.handle,
@@ -117,6 +123,23 @@ package final class HTTP3Connection {
         guard consumed >= 0 else { throw self.error(Int32(consumed), "nghttp3_conn_read_stream") }
         if consumed > 0 { self.credits.append((streamID, Int(consumed))) }
         guard self.sectionByteCount <= Self.maxSectionBytes else { throw HTTP3Error(.fieldSections) }
+        for id in findings.prioritized { try self.notePriority(of: id) }
+    }
+
+    /// The library makes a stream of one that has a priority, unless it has seen it: of one that is to come, of
+    /// WebTransport's, which it never sees, and, since nobody tells it which those were, of one that has closed. That one
+    /// will not close again.
+    private func notePriority(of streamID: Int64) throws(HTTP3Error) {
+        guard self.watches[streamID] == nil, self.isKnown(streamID) else { return }
+        self.prioritizedStreams.insert(streamID)
+        guard self.prioritizedStreams.count <= self.maxPrioritizedStreams else {
+            throw HTTP3Error(.prioritizedStreams)
+        }
+    }
+
+    /// Whether the library has such a stream. It is only looked up: nothing is kept with it.
+    private func isKnown(_ streamID: Int64) -> Bool {
+        nghttp3_conn_set_stream_user_data(self.handle, streamID, nil) == 0
     }
 
     /// How many frames have come, since the last call, that carry neither data nor fields.
@@ -130,6 +153,7 @@ package final class HTTP3Connection {
         // RFC 9000 § 2.1: the second bit of a stream's ID.
         let watch = WatchBox(FrameWatch(isUnidirectional: streamID & 2 != 0))
         self.watches[streamID] = watch
+        self.prioritizedStreams.remove(streamID)
         return watch
     }
 
@@ -143,6 +167,7 @@ package final class HTTP3Connection {
         self.bodies[streamID] = nil
         if let section = self.sections.removeValue(forKey: streamID) { self.sectionByteCount -= section.heldByteCount }
         self.watches[streamID] = nil
+        self.prioritizedStreams.remove(streamID)
         self.blocked.remove(streamID)
         let result = nghttp3_conn_close_stream(self.handle, streamID, code.rawValue)
         guard result != NGHTTP3_ERR_STREAM_NOT_FOUND else { return }
@@ -312,20 +337,20 @@ final class OutgoingBody {
 private final class WatchBox {
     private var watch: FrameWatch
     private var held = ByteBuffer()
-    private var emptyFrameCount = 0
+    private var findings = FrameWatch.Findings()
 
     init(_ watch: consuming FrameWatch) {
         self.watch = watch
     }
 
-    func takeEmptyFrameCount() -> Int {
-        defer { self.emptyFrameCount = 0 }
-        return self.emptyFrameCount
+    func takeFindings() -> FrameWatch.Findings {
+        defer { self.findings = .init() }
+        return self.findings
     }
 
     /// - Returns: what the library may read now. The last byte is held back where it must not stop reading.
     func process(_ bytes: ByteBuffer, isFinal: Bool) throws(HTTP3Error) -> ByteBuffer {
-        self.emptyFrameCount += try self.watch.process(bytes)
+        self.findings = try self.watch.process(bytes)
         var readable = bytes
         if self.held.readableBytes > 0 {
             readable = self.held

@@ -19,6 +19,8 @@ package enum Limit: CaseIterable, Sendable {
     case heldRequests
     /// Responses that the peer asked for and does not read.
     case unreadResponses
+    /// Streams that are known by their priority alone (RFC 9218 § 7.2).
+    case prioritizedStreams
     /// What the QUIC library holds: data with holes, state of streams and of connection IDs.
     case libraryMemory
 
@@ -35,6 +37,7 @@ package enum Limit: CaseIterable, Sendable {
         case .settings: "settings"
         case .heldRequests: "held_requests"
         case .unreadResponses: "unread_responses"
+        case .prioritizedStreams: "prioritized_streams"
         case .libraryMemory: "library_memory"
         }
     }
@@ -52,6 +55,7 @@ package enum Limit: CaseIterable, Sendable {
         case .settings: "too large a SETTINGS frame"
         case .heldRequests: "too much of sessions before SETTINGS or the end of the handshake"
         case .unreadResponses: "responses that are not read"
+        case .prioritizedStreams: "priorities of too many streams that never come, or have gone"
         case .libraryMemory: "too much data with holes, or too many connection IDs"
         }
     }

@@ -39,35 +39,6 @@ package protocol TunnelUser: AnyObject {
     func closed()
 }
 
-/// Bytes of a tunnel that its user does not want yet: as many as flow control allows.
-///
-/// They are in one buffer, so that a peer which sends them one by one cannot make each cost more than a byte.
-package struct TunnelInbox {
-    /// What a user gets at once: a read's worth, after which it may want no more.
-    private static let portion = 64 << 10
-
-    private var bytes = ByteBuffer()
-
-    package init() {}
-
-    package var isEmpty: Bool { self.bytes.readableBytes == 0 }
-
-    package mutating func append(_ bytes: ByteBuffer) {
-        if self.isEmpty {
-            self.bytes = bytes
-        } else {
-            self.bytes.writeImmutableBuffer(bytes)
-        }
-    }
-
-    /// The next bytes for the user; nil when there are none.
-    package mutating func next() -> ByteBuffer? {
-        let portion = self.bytes.readSlice(length: min(Self.portion, self.bytes.readableBytes))
-        if self.isEmpty { self.bytes = ByteBuffer() }
-        return portion.flatMap { $0.readableBytes > 0 ? $0 : nil }
-    }
-}
-
 /// Takes the tunnels of one protocol that a server of HTTP/3 does not speak itself.
 package struct TunnelService: Sendable {
     /// What becomes of a request.

@@ -98,19 +98,4 @@ struct ResourceResponderTests {
         #expect(fields[values: .accessControlAllowOrigin] == ["*"])
         #expect(fields[.vary] == nil)
     }
-
-    @Test("What a tunnel's user does not want waits in order, and comes in portions")
-    func inbox() {
-        var inbox = TunnelInbox()
-        #expect(inbox.isEmpty && inbox.next() == nil)
-        let pieces = (0..<200).map { ByteBuffer(repeating: UInt8($0), count: 1_000) }
-        for piece in pieces { inbox.append(piece) }
-        var portions: [ByteBuffer] = []
-        while let portion = inbox.next() { portions.append(portion) }
-        #expect(portions.map(\.readableBytes) == [65_536, 65_536, 65_536, 200_000 - 3 * 65_536])
-        #expect(portions.flatMap { Array($0.readableBytesView) } == pieces.flatMap { Array($0.readableBytesView) })
-        #expect(inbox.isEmpty)
-        inbox.append(ByteBuffer())
-        #expect(inbox.isEmpty && inbox.next() == nil)
-    }
 }

@@ -67,6 +67,26 @@ def test_data_with_holes_is_bounded(own_server: Server, each: int) -> None:
     assert outcome.growth < 64 * 1024 + BOUND
 
 
+@pytest.mark.parametrize("begin", [lambda peer: peer.session("/test/export"), lambda _: 1 << 10],
+                         ids=["that nobody takes", "of no session"])
+def test_streams_whose_bytes_come_one_by_one_in_turn(own_server: Server, begin: Callable[[HTTP3Peer], int]) -> None:
+    """RFC 9000 § 21.5: flow control counts bytes, and each of them must not cost much more than that."""
+    with HTTP3Peer(own_server) as peer:
+        header = wt_header(begin(peer), True)
+        streams = [peer.new_stream(unidirectional=True) for _ in range(8)]
+        for stream in streams:
+            peer.send_frames(stream_frame(stream, header, 0))
+        offsets = count(len(header))
+
+        def payload() -> bytes:
+            return b"".join(stream_frame(stream, b"x", offset) for offset in islice(offsets, 16) for stream in streams)
+
+        outcome = flood(own_server, peer, packets(peer, payload, 250), steps=16)
+        assert outcome.closed is None
+        # Half a megabyte of data.
+        assert outcome.growth < BOUND
+
+
 def test_connection_ids_that_replace_each_other(own_server: Server) -> None:
     """RFC 9000 § 5.1.2, § 19.15: NEW_CONNECTION_ID that retires all before it, for each of which RETIRE_CONNECTION_ID is
     due."""
@@ -166,7 +186,7 @@ def ended(peer: HTTP3Peer) -> int:
     return session
 
 
-@pytest.mark.parametrize("begin", [unread, ended, lambda _: 1 << 20], ids=["unread", "of an ended session", "of no session"])
+@pytest.mark.parametrize("begin", [unread, ended, lambda _: 1 << 10], ids=["unread", "of an ended session", "of no session"])
 def test_datagrams_that_nobody_takes(own_server: Server, begin: Callable[[HTTP3Peer], int]) -> None:
     """RFC 9297 § 2.1, draft-ietf-webtrans-http3 § 4.5 [27, 28, 38]: they are no offence, the network may have delayed them;
     the oldest give way, and are counted."""

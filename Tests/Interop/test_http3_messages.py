@@ -7,7 +7,7 @@ import time
 import pylsqpack
 import pytest
 
-from abuse import PATIENCE, await_metric
+from abuse import PATIENCE, await_metric, exceeded
 from raw_http3 import (
     CLIENT_SETTINGS, DATA, GOAWAY, HEADERS, MAX_PUSH_ID, PRIORITY_UPDATE, SETTINGS, Fields, HTTP3Peer, connect,
     SESSION_GOES_ON, field_section, frame, get, headers, settings_frame, without,
@@ -277,6 +277,33 @@ def test_priorities_of_streams_beyond_the_limit_are_an_error(server: Server) -> 
         peer.send(peer.control, frame(PRIORITY_UPDATE, varint(4 * 10_000) + b"u=1"))
         expect("RFC 9218 § 7.2", "PRIORITY_UPDATE for a stream far beyond", http3_error("H3_ID_ERROR"),
                peer.http_outcome())
+
+
+def closed_stream(peer: HTTP3Peer, session: int | None) -> int:
+    """A stream of a session, or without one a request, that both ends have ended."""
+    stream = peer.request(headers(get("/healthz"))) if session is None else peer.wt_stream(session, b"x", end=True)
+    assert peer.until(lambda: peer.closed or peer.streams[stream].is_finished)
+    return stream
+
+
+@pytest.mark.parametrize("kind", ["request", "WebTransport stream"])
+def test_priorities_of_streams_that_have_closed_are_bounded(own_server: Server, kind: str) -> None:
+    """RFC 9218 § 7.2: they are no error and mean nothing. nghttp3 remembers requests, and keeps some hundred bytes for each
+    other stream: as many as may be open at once are allowed twice [46]"""
+    with HTTP3Peer(own_server) as peer:
+        session = None if kind == "request" else peer.session()
+        limit, sent = 2 * 1024, 0
+        # The server may see some of them before it has closed their streams.
+        while not peer.closed and sent < 3 * limit:
+            stream = closed_stream(peer, session)
+            peer.settle()
+            peer.send(peer.control, frame(PRIORITY_UPDATE, varint(stream) + b"u=1"))
+            sent += 1
+        expected = GOES_ON if session is None else http3_error("H3_EXCESSIVE_LOAD")
+        expect("RFC 9218 § 7.2", f"priorities of {sent} streams", expected, peer.http_outcome())
+        assert sent > limit
+    if session is not None:
+        assert await_metric(own_server, exceeded("prioritized_streams"), bool) == 1
 
 
 def test_a_field_section_beyond_the_announced_size_is_answered_with_431(server: Server) -> None:

@@ -258,6 +258,17 @@ def test_datagrams_of_unknown_sessions_are_dropped(server: Server) -> None:
                peer.session_outcome(session))
 
 
+def test_a_datagram_for_a_stream_beyond_the_limit_is_an_error(server: Server) -> None:
+    """RFC 9297 § 2.1: H3_ID_ERROR, where the stream cannot have been created [25]"""
+    with HTTP3Peer(server) as peer:
+        session = peer.session()
+        peer.send_datagram(http_datagram(4 * 1023, b"early"))
+        expect("RFC 9297 § 2.1", "a datagram for the last stream that may be", SESSION_GOES_ON,
+               peer.session_outcome(session))
+        peer.send_datagram(http_datagram(4 * 100_000, b"impossible"))
+        expect("RFC 9297 § 2.1", "a datagram for a stream far beyond", http3_error("H3_ID_ERROR"), peer.http_outcome())
+
+
 @pytest.mark.parametrize("size", [0, 1, 1000])
 def test_datagrams_of_any_size_come_back(server: Server, size: int) -> None:
     """RFC 9221 § 3 [26]: an empty one too"""

@@ -1,4 +1,5 @@
 import HTTPSemantics
+import LoopConcurrency
 import NIOCore
 import NIOHTTP2
 
@@ -14,7 +15,8 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
     private static let creditStep = HTTP2Limits.tunnelWindow / 4
 
     private let user: any TunnelUser
-    private var inbox = TunnelInbox()
+    /// What the user does not want yet: as much as flow control allows.
+    private var inbox = ByteQueue()
     /// Bytes that the user has taken, and the peer does not know of.
     private var credit = HTTP2Limits.tunnelWindow - HTTP2Limits.initialStreamWindow
     private var isDelivering = false

@@ -2,6 +2,7 @@ import HTTP3
 import HTTPSemantics
 public import HTTPTypes
 import Logging
+import LoopConcurrency
 import NIOCore
 import QUIC
 import WebTransportCore
@@ -13,10 +14,8 @@ extension PeerConnection {
     struct HeldRequest {
         let streamID: Int64
         let request: HTTPRequest
-        var data: [ByteBuffer] = []
+        var data = ByteQueue()
         var isFinished = false
-
-        var byteCount: Int { self.data.reduce(0) { $0 + $1.readableBytes } }
     }
 
     func dispatch(_ event: HTTP3Event) throws(HTTP3Error) {
@@ -178,9 +177,9 @@ extension PeerConnection {
         guard !self.isHalfOpen, case .server(let context) = self.role else { return }
         let held = self.heldRequests
         self.heldRequests.removeAll()
-        for held in held {
+        for var held in held {
             try self.connectReceived(held.streamID, held.request, context)
-            for bytes in held.data { try self.dispatch(.data(streamID: held.streamID, bytes)) }
+            while let bytes = held.data.next() { try self.dispatch(.data(streamID: held.streamID, bytes)) }
             if held.isFinished { try self.dispatch(.end(streamID: held.streamID)) }
         }
     }
@@ -255,7 +254,7 @@ extension PeerConnection {
         guard let index = self.heldRequests.firstIndex(where: { $0.streamID == streamID }) else { return }
         self.heldRequests[index].data.append(bytes)
         // A few capsules of greeting, or a WebSocket's first messages.
-        guard self.heldRequests[index].byteCount <= 16 * 1024 else {
+        guard self.heldRequests[index].data.readableBytes <= 16 * 1024 else {
             throw HTTP3Error(.heldRequests)
         }
     }
@@ -267,7 +266,7 @@ extension PeerConnection {
     /// The stream of a request that may wait has ended before its time.
     func forgetHeldRequest(_ streamID: Int64) {
         guard let index = self.heldRequests.firstIndex(where: { $0.streamID == streamID }) else { return }
-        let count = self.heldRequests.remove(at: index).byteCount
+        let count = self.heldRequests.remove(at: index).data.readableBytes
         self.quic.consumed(count, of: StreamID(rawValue: streamID))
     }
 

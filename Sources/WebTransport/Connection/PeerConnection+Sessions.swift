@@ -74,6 +74,8 @@ extension PeerConnection {
     /// Gives up a CONNECT stream in both directions.
     func abortRequest(_ id: Int64, code: HTTP3ErrorCode) {
         let stream = StreamID(rawValue: id)
+        // Else one that waited for a header field to be defined would still begin.
+        self.http3?.stopReading(id)
         self.http3?.stopWriting(id)
         self.quic.stopSending(stream, code: code.rawValue)
         self.quic.reset(stream, code: code.rawValue)

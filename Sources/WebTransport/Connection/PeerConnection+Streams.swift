@@ -179,6 +179,10 @@ extension PeerConnection {
 
     func receiveDatagram(_ frame: ByteBuffer) throws(HTTP3Error) {
         let datagram = try HTTPDatagram(frame)
+        // RFC 9297 § 2.1: the stream cannot be there.
+        if self.quic.isServer, UInt64(datagram.streamID) / 4 >= self.quic.allowedBidirectionalStreams {
+            throw HTTP3Error(.idError, "a datagram names stream \(datagram.streamID), which the client may not open")
+        }
         if let session = self.sessions[datagram.streamID], session.isEstablished {
             self.hasCarriedTraffic = true
             if session.datagrams.offer(datagram.payload) { self.endpoint.counts.datagramsDroppedInbound += 1 }
@@ -223,9 +227,20 @@ extension PeerConnection {
         try http3.receive(bytes, on: id.rawValue, isFinal: isFinal)
         try self.spend(.emptyFrames, http3.takeEmptyFrameCount())
         while let event = http3.nextEvent() { try self.dispatch(event) }
+        self.returnCredits(of: http3)
+    }
+
+    private func returnCredits(of http3: HTTP3Connection) {
         while let credit = http3.nextCredit() {
             self.quic.consumed(credit.count, of: StreamID(rawValue: credit.streamID))
         }
+    }
+
+    /// HTTP/3 learns that a stream has closed, though it may be none of its own: a PRIORITY_UPDATE may have named it.
+    private func closeHTTP3Stream(_ id: StreamID) throws(HTTP3Error) {
+        guard let http3 = self.http3 else { return }
+        try http3.streamClosed(id.rawValue, code: .h3NoError)
+        self.returnCredits(of: http3)
     }
 
     // MARK: Ends
@@ -250,8 +265,7 @@ extension PeerConnection {
     func streamStillborn(_ id: StreamID) throws(HTTP3Error) {
         try self.spend(.abandonedStreams)
         self.streamWentUnknown(id)
-        // A PRIORITY_UPDATE may have named it.
-        try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
+        try self.closeHTTP3Stream(id)
         if self.quic.isServer { self.http3?.allowRequests(self.quic.allowedBidirectionalStreams) }
     }
 
@@ -309,11 +323,10 @@ extension PeerConnection {
             case .discarded:
                 break
             }
-            // Also when it was none of HTTP/3's: a PRIORITY_UPDATE may have named it.
-            try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
+            try self.closeHTTP3Stream(id)
             if stream.isTaken { self.forget(id) }
         } else if !id.isPeerInitiated(isServer: self.quic.isServer) {
-            try self.http3?.streamClosed(id.rawValue, code: .h3NoError)
+            try self.closeHTTP3Stream(id)
         }
         self.requestDeadlines.requestEnded(id)
         self.outputStreams.remove(id)

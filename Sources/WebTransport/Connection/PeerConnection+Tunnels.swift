@@ -1,6 +1,7 @@
 import HTTP3
 import HTTPSemantics
 import HTTPTypes
+import LoopConcurrency
 import NIOCore
 import QUIC
 
@@ -41,7 +42,8 @@ final class RequestTunnel: Tunnel {
     let id: StreamID
     private let connection: PeerConnection
     private let user: any TunnelUser
-    private var inbox = TunnelInbox()
+    /// What the user does not want yet: as much as flow control allows.
+    private var inbox = ByteQueue()
     private var isDelivering = false
     private var hasPeerFinished = false
     private var hasToldEnd = false

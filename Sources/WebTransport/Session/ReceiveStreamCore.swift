@@ -13,6 +13,10 @@ final class ReceiveStreamCore {
     /// any more, and the stream is given up.
     private var mailbox: Mailbox<Item>?
     private let source: Mailbox<Item>.Source
+    /// What the mailbox has no room for: as much as flow control allows. It joins what comes in small pieces, each of
+    /// which would cost the mailbox far more than its bytes.
+    private var waiting = ByteQueue()
+    private var isMailboxFull = false
     private let ledger: CreditLedger
     /// What the stream begins with is no data of the session.
     private let headerSize: Int
@@ -48,10 +52,10 @@ final class ReceiveStreamCore {
         let eventLoop = connection.eventLoop
         self.ledger = CreditLedger(id: id, connection: connection)
         let ledger = NIOLoopBound(self.ledger, eventLoop: eventLoop)
-        // Flow control bounds the mailbox; its watermarks do not matter.
         let mailbox = Mailbox<Item>(
-            lowWatermark: 1,
-            highWatermark: .max,
+            lowWatermark: 4,
+            highWatermark: 16,
+            onDemand: { eventLoop.execute { ledger.value.core?.mailboxEmptied() } },
             onTermination: { eventLoop.execute { ledger.value.abandoned() } }
         )
         self.mailbox = mailbox
@@ -88,12 +92,32 @@ final class ReceiveStreamCore {
         }
         if bytes.readableBytes > 0 {
             self.ledger.undelivered += bytes.readableBytes
-            self.source.offer(.data(bytes))
+            self.waiting.append(bytes)
+            self.deliver()
         }
         if isFinal {
             self.phase = .ended
-            self.source.finish()
+            self.finish()
         }
+    }
+
+    private func deliver() {
+        while !self.isMailboxFull, let bytes = self.waiting.next() {
+            self.isMailboxFull = self.source.offer(.data(bytes)) == .full
+        }
+    }
+
+    /// The application has taken most of what the mailbox held.
+    fileprivate func mailboxEmptied() {
+        self.isMailboxFull = false
+        self.deliver()
+    }
+
+    /// Nothing more comes: the mailbox gets what waits, however full it is, and the end.
+    private func finish(_ failure: WebTransportError? = nil) {
+        while let bytes = self.waiting.next() { self.source.offer(.data(bytes)) }
+        if let failure { self.source.offer(.failed(failure)) }
+        self.source.finish()
     }
 
     /// The peer has reset the stream. What it has sent counts, though not all of it will arrive
@@ -113,10 +137,9 @@ final class ReceiveStreamCore {
         defer { self.phase = .ended }
         guard case .receiving = self.phase else { return }
         switch end {
-        case .reset(let code): self.source.offer(.failed(.streamReset(code)))
-        case .gone: self.source.offer(.failed(.sessionClosed))
+        case .reset(let code): self.finish(.streamReset(code))
+        case .gone: self.finish(.sessionClosed)
         }
-        self.source.finish()
     }
 
     /// The session has ended: the reader learns of it.
@@ -163,7 +186,7 @@ final class ReceiveStreamCore {
         self.connection.quic.expectStrayData()
         self.connection.stopReceiving(self.id, code: wireCode)
         self.flow?.streamStopped(self)
-        self.source.finish()
+        self.finish()
         self.connection.markDirty()
     }
 }
