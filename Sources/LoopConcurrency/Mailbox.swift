@@ -1,10 +1,12 @@
 import NIOCore
+import Synchronization
 
 /// A queue from an event loop to one task, with back pressure by watermarks.
 ///
 /// It wraps NIO's producer, whose type must not appear in public API. The loop offers elements through `source`; one
-/// task iterates the mailbox, once. When the consumer has emptied the queue below the low watermark it calls
-/// `onDemand`; when it ends early (cancelled, or the iterator was dropped) it calls `onTermination`.
+/// task at a time iterates the mailbox, and who has stopped iterating may begin again where it was. When the consumer
+/// has emptied the queue below the low watermark it calls `onDemand`; when it ends early (a task was cancelled while it
+/// waited, or the mailbox and its iterators are gone) it calls `onTermination`.
 public struct Mailbox<Element: Sendable>: AsyncSequence, Sendable {
     fileprivate typealias Strategy = NIOAsyncSequenceProducerBackPressureStrategies.HighLowWatermark
     fileprivate typealias Producer = NIOAsyncSequenceProducer<Element, Strategy, Delegate>
@@ -43,7 +45,7 @@ public struct Mailbox<Element: Sendable>: AsyncSequence, Sendable {
         case ended
     }
 
-    private let producer: Producer
+    private let reader: Reader
     /// The loop's end. The mailbox finishes when the last copy of its source is gone.
     public let source: Source
 
@@ -64,25 +66,40 @@ public struct Mailbox<Element: Sendable>: AsyncSequence, Sendable {
             finishOnDeinit: true,
             delegate: Delegate(onDemand: onDemand, onTermination: onTermination)
         )
-        self.producer = made.sequence
+        self.reader = Reader(made.sequence.makeAsyncIterator())
         self.source = Source(made.source)
     }
 
     public func makeAsyncIterator() -> AsyncIterator {
-        AsyncIterator(base: self.producer.makeAsyncIterator())
+        AsyncIterator(reader: self.reader)
     }
 
     public struct AsyncIterator: AsyncIteratorProtocol {
-        private var base: NIOAsyncSequenceProducer<Element, Strategy, Delegate>.AsyncIterator
+        fileprivate let reader: Reader
 
-        fileprivate init(base: NIOAsyncSequenceProducer<Element, Strategy, Delegate>.AsyncIterator) {
-            self.base = base
+        /// The next element; nil at the end, and when another task waits for one.
+        @concurrent public mutating func next() async -> Element? {
+            await self.reader.next()
+        }
+    }
+
+    /// The consumer's end, which all iterators share: NIO's producer makes one, and ends the program for a second one.
+    fileprivate final class Reader: Sendable {
+        // Used by one task at a time.
+        private nonisolated(unsafe) let iterator: Producer.AsyncIterator
+        private let isReading = Atomic(false)
+
+        init(_ iterator: Producer.AsyncIterator) {
+            self.iterator = iterator
         }
 
         // NIO's iterator is compiled without NonisolatedNonsendingByDefault, hence `@concurrent`; the task executor
         // preference keeps it on the loop all the same.
-        @concurrent public mutating func next() async -> Element? {
-            await self.base.next()
+        @concurrent func next() async -> Element? {
+            let (isFree, _) = self.isReading.compareExchange(expected: false, desired: true, ordering: .acquiring)
+            guard isFree else { return nil }
+            defer { self.isReading.store(false, ordering: .releasing) }
+            return await self.iterator.next()
         }
     }
 

@@ -37,11 +37,14 @@ public struct TransportOptions: Sendable {
         case bbr
     }
 
+    /// As many as anybody has a use for; RFC 9000 § 4.6 has a limit as well.
+    private var streams: UInt64 { UInt64(min(max(0, self.maxStreams), 1 << 32)) }
+
     var quic: TransportConfiguration {
         var configuration = TransportConfiguration()
         configuration.idleTimeout = self.idleTimeout
         configuration.keepAlive = self.keepAlive
-        configuration.maxStreams = UInt64(self.maxStreams)
+        configuration.maxStreams = self.streams
         if self.sessions > 1 {
             configuration.maxStreams = max(configuration.maxStreams, Self.leastStreamsOfSession * self.shares)
             configuration.maxConnectionData = max(configuration.maxConnectionData, Self.dataOfSession * self.shares)
@@ -75,7 +78,7 @@ public struct TransportOptions: Sendable {
 
     var offer: WebTransportOffer {
         guard self.sessions > 1 else { return .oneSession }
-        let streams = max(UInt64(self.maxStreams) / self.shares, Self.leastStreamsOfSession)
+        let streams = max(self.streams / self.shares, Self.leastStreamsOfSession)
         return .severalSessions(
             self.sessions,
             limits: SessionLimits(

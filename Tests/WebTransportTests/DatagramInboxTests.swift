@@ -49,4 +49,17 @@ struct DatagramInboxTests {
         ticket.cancel()
         #expect(await withCheckedContinuation { inbox.wait($0, ticket: ticket) } == nil)
     }
+
+    @Test("A wait that was cancelled, of which the inbox has not heard yet, takes nothing from the next one")
+    func cancelledMeanwhile() async {
+        let inbox = DatagramInbox()
+        let ticket = WaitTicket()
+        let received = await withCheckedContinuation { first in
+            inbox.wait(first, ticket: ticket)
+            ticket.cancel()
+            inbox.offer(Self.numbered(1))
+        }
+        #expect(received == nil)
+        #expect(inbox.poll() == .some(Self.numbered(1)))
+    }
 }

@@ -133,7 +133,7 @@ public struct WebSocketSession: Sendable {
     }
 }
 
-/// The messages of a session, in order. Iterate it once.
+/// The messages of a session, in order. One task at a time iterates it; who has stopped may go on.
 ///
 /// Taking a message makes room for others: while too many wait, the connection is not read, and the peer's sends stall.
 public struct WebSocketMessages: AsyncSequence, Sendable {

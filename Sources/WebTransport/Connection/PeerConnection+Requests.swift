@@ -337,11 +337,14 @@ extension PeerConnection {
                 reason: "the server already has \(context.sessions.limit) sessions; raise --max-sessions to allow more"
             )
         case .reserved:
-            let admission = context.admission(request)
-            if case .refuse = admission { context.sessions.release() }
-            if case .accept(let status, _, _) = admission {
-                precondition(status.kind == .successful, "a session is accepted with a status of success")
+            var admission = context.admission(request)
+            if case .accept(let status, _, _) = admission, status.kind != .successful {
+                admission = .refuse(
+                    .internalServerError,
+                    reason: "the application accepts it with status \(status.code), which is none of success"
+                )
             }
+            if case .refuse = admission { context.sessions.release() }
             return .answer(admission)
         }
     }

@@ -67,8 +67,9 @@ struct UDPSocket {
             // The interface cannot compute the checksums of what it would cut, and never will.
             self.canSegment = false
             return self.sendOneByOne(run)
-        case EINVAL:
-            // The segments are larger than this route's MTU. Others may be wider.
+        case EINVAL, EMSGSIZE:
+            // The segments are larger than this route's MTU, as older and newer kernels say. Others may be wider, and the
+            // last one is often smaller.
             return self.sendOneByOne(run)
         default:
             self.statistics.failedSends += 1

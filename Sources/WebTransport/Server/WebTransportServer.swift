@@ -69,7 +69,8 @@ public final class WebTransportServer: Sendable {
         /// How many connections each of several loops may have. The kernel spreads clients at random: a loop may get a
         /// quarter more than its share, and of few connections all.
         fileprivate func connections(ofEachOf loops: Int) -> Int {
-            let all = self.maxSessions + self.connectionsBesideSessions
+            // More than there are addresses: a limit that is none must not overflow.
+            let all = min(max(0, self.maxSessions), 1 << 40) + self.connectionsBesideSessions
             return min(all, all / loops * 5 / 4 + 128)
         }
     }
@@ -224,10 +225,11 @@ public final class WebTransportServer: Sendable {
         } onCancel: {
             self.closeSessions()
         }
-        for endpoint in self.endpoints {
-            // It only ever succeeds.
-            try? await endpoint.eventLoop.flatSubmit { endpoint.value.settled(within: Self.settlingTime) }.get()
+        let settled = self.endpoints.map { endpoint in
+            endpoint.eventLoop.flatSubmit { endpoint.value.settled(within: Self.settlingTime) }
         }
+        // It only ever succeeds.
+        try? await EventLoopFuture.andAllComplete(settled, on: self.endpoints[0].eventLoop).get()
         await Self.close(self.endpoints)
     }
 

@@ -6,7 +6,8 @@ import NIOCore
 /// It belongs to the session's loop.
 final class DatagramInbox {
     private var queue: Deque<ByteBuffer> = []
-    private var waiter: (ticket: WaitTicket, continuation: CheckedContinuation<ByteBuffer?, Never>)?
+    /// Tasks that wait for one, each of which gets another.
+    private var waiters: Deque<(ticket: WaitTicket, continuation: CheckedContinuation<ByteBuffer?, Never>)> = []
     private var isFinished = false
     private(set) var droppedCount = 0
 
@@ -17,7 +18,11 @@ final class DatagramInbox {
     @discardableResult
     func offer(_ datagram: ByteBuffer) -> Bool {
         guard !self.isFinished else { return false }
-        if let waiter = self.waiter.take() {
+        while let waiter = self.waiters.popFirst() {
+            guard !waiter.ticket.isCancelled else {
+                waiter.continuation.resume(returning: nil)
+                continue
+            }
             waiter.continuation.resume(returning: datagram)
             return false
         }
@@ -32,7 +37,7 @@ final class DatagramInbox {
 
     func finish() {
         self.isFinished = true
-        self.waiter.take()?.continuation.resume(returning: nil)
+        while let waiter = self.waiters.popFirst() { waiter.continuation.resume(returning: nil) }
     }
 
     /// The next datagram without waiting: `some(nil)` at the end.
@@ -41,7 +46,7 @@ final class DatagramInbox {
         return self.isFinished ? .some(nil) : nil
     }
 
-    /// - Precondition: nobody waits yet; one task iterates.
+    /// Resumes a continuation with the next datagram, or nil at the end.
     func wait(_ continuation: CheckedContinuation<ByteBuffer?, Never>, ticket: WaitTicket) {
         guard !ticket.isCancelled else {
             continuation.resume(returning: nil)
@@ -51,13 +56,12 @@ final class DatagramInbox {
             continuation.resume(returning: ready)
             return
         }
-        precondition(self.waiter == nil, "datagrams are iterated by one task")
-        self.waiter = (ticket, continuation)
+        self.waiters.append((ticket, continuation))
     }
 
-    /// The waiting task was cancelled.
+    /// A waiting task was cancelled.
     func cancelWait(_ ticket: WaitTicket) {
-        guard self.waiter?.ticket === ticket else { return }
-        self.waiter.take()?.continuation.resume(returning: nil)
+        guard let index = self.waiters.firstIndex(where: { $0.ticket === ticket }) else { return }
+        self.waiters.remove(at: index).continuation.resume(returning: nil)
     }
 }

@@ -1,7 +1,7 @@
 import LoopConcurrency
 import NIOCore
 
-/// The bidirectional streams that a peer opens, in order. Iterate it once.
+/// The bidirectional streams that a peer opens, in order. One task at a time iterates it; who has stopped may go on.
 ///
 /// A peer may open as many streams as the connection allows at once; when one has closed and its data was read to the
 /// end or given up here, it may open another.
@@ -53,7 +53,7 @@ public struct IncomingBidirectionalStreams: AsyncSequence, Sendable {
     }
 }
 
-/// The unidirectional streams that a peer opens, in order. Iterate it once.
+/// The unidirectional streams that a peer opens, in order. One task at a time iterates it; who has stopped may go on.
 public struct IncomingUnidirectionalStreams: AsyncSequence, Sendable {
     private let base: Mailbox<NIOLoopBound<ReceiveStreamCore>>
     private let eventLoop: any EventLoop

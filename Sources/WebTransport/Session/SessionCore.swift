@@ -23,6 +23,8 @@ final class SessionCore {
     private var hasReceivedClose = false
     let datagrams = DatagramInbox()
     let datagramHeader: ByteBuffer
+    /// See `isDueToPause`.
+    var datagramsSincePause = 0
     let incomingBidirectional: Mailbox<NIOLoopBound<ReceiveStreamCore>>
     let incomingUnidirectional: Mailbox<NIOLoopBound<ReceiveStreamCore>>
     /// The streams of either side that have not closed, by ID; weak, since the connection keeps them.

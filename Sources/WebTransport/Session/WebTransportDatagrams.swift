@@ -3,8 +3,8 @@ import QUIC
 
 /// The datagrams of a session (W3C WebTransport § 5): unreliable, unordered, never larger than a packet.
 ///
-/// Iterate it, in one task, to receive. At most 256 wait; then the oldest gives way to the newest. The sequence ends
-/// with the session.
+/// Iterate it to receive; of several tasks that do, each gets others. At most 256 wait; then the oldest gives way to the
+/// newest. The sequence ends with the session.
 public struct WebTransportDatagrams: AsyncSequence, Sendable {
     private let core: NIOLoopBound<SessionCore>
     private let eventLoop: any EventLoop
@@ -26,10 +26,15 @@ public struct WebTransportDatagrams: AsyncSequence, Sendable {
         self.eventLoop = eventLoop
     }
 
-    /// Sends a datagram. It suspends only to reach the session's loop from elsewhere, never for the network.
+    /// Sends a datagram. It never waits for the network, but lets the loop do so when the queue is full, and now and then:
+    /// a task that sends without a pause must not keep it from its other work.
     @discardableResult
     public func send(_ payload: ByteBuffer) async throws -> SendOutcome {
-        if self.eventLoop.inEventLoop { return self.core.value.send(datagram: payload) }
+        if self.eventLoop.inEventLoop {
+            let outcome = self.core.value.send(datagram: payload)
+            if outcome != .queued || self.core.value.isDueToPause() { await Task.yield() }
+            return outcome
+        }
         let core = self.core
         return try await self.eventLoop.submit { core.value.send(datagram: payload) }.get()
     }
@@ -74,6 +79,15 @@ public struct WebTransportDatagrams: AsyncSequence, Sendable {
 }
 
 extension SessionCore {
+    /// Datagrams in a row for which a task does not pause.
+    private static let datagramBurst = 64
+
+    /// Whether a task that sends should let others have a turn, which is so every `datagramBurst` times.
+    fileprivate func isDueToPause() -> Bool {
+        self.datagramsSincePause = (self.datagramsSincePause + 1) % Self.datagramBurst
+        return self.datagramsSincePause == 0
+    }
+
     fileprivate func send(datagram payload: ByteBuffer) -> WebTransportDatagrams.SendOutcome {
         guard self.isEstablished else { return .unavailable }
         let outcome = self.connection.quic.sendDatagram(header: self.datagramHeader, payload: payload)

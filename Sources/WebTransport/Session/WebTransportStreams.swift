@@ -86,8 +86,9 @@ public struct WebTransportSendStream: Sendable {
 
 /// The half of a stream that the peer sends on (W3C WebTransport § 8): its bytes in chunks, as they arrive.
 ///
-/// Iterate it once. Taking a chunk lets the peer send as much again: a slow reader slows the peer down. Whoever stops
-/// iterating before the end, or never iterates, gives the stream up, as `stop` does.
+/// One task at a time iterates it; who has stopped may go on. Taking a chunk lets the peer send as much again: a slow reader
+/// slows the peer down. Whoever lets go of the stream before its end gives it up, as `stop` does, and so does a task that
+/// is cancelled while it waits.
 public struct WebTransportReceiveStream: AsyncSequence, Sendable {
     private let core: NIOLoopBound<ReceiveStreamCore>
     private let mailbox: Mailbox<ReceiveStreamCore.Item>
