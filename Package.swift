@@ -139,7 +139,7 @@ let package = Package(
             name: "ApusServer",
             dependencies: [
                 "Credentials", "HTTPSemantics", "WebTransport", "WebSocket", nioCore, nioPosix, httpTypes, logging,
-                metrics, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                metrics, deque, .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             resources: [.copy("Lab")],

@@ -41,7 +41,7 @@ package struct AbuseGuard: Sendable {
             case .capsules: self.capsules.spend(count, at: now)
             case .compression: self.compression.spend(count, at: now)
             case .fieldSections, .settings, .heldRequests, .unreadResponses, .prioritizedStreams,
-                .libraryMemory:
+                .memory:
                 preconditionFailure("\(limit) is no limit of a rate")
             }
         guard isWithin else { throw HTTP3Error(limit) }

@@ -21,8 +21,8 @@ package enum Limit: CaseIterable, Sendable {
     case unreadResponses
     /// Streams that are known by their priority alone (RFC 9218 § 7.2).
     case prioritizedStreams
-    /// What the QUIC library holds: data with holes, state of streams and of connection IDs.
-    case libraryMemory
+    /// Data that nobody has taken, data with holes, state of streams and of connection IDs.
+    case memory
 
     /// As it stands in metrics.
     package var name: String {
@@ -38,7 +38,7 @@ package enum Limit: CaseIterable, Sendable {
         case .heldRequests: "held_requests"
         case .unreadResponses: "unread_responses"
         case .prioritizedStreams: "prioritized_streams"
-        case .libraryMemory: "library_memory"
+        case .memory: "memory"
         }
     }
 
@@ -56,7 +56,7 @@ package enum Limit: CaseIterable, Sendable {
         case .heldRequests: "too much of sessions before SETTINGS or the end of the handshake"
         case .unreadResponses: "responses that are not read"
         case .prioritizedStreams: "priorities of too many streams that never come, or have gone"
-        case .libraryMemory: "too much data with holes, or too many connection IDs"
+        case .memory: "too much data with holes or unread, or too many connection IDs"
         }
     }
 }

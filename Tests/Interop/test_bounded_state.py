@@ -59,7 +59,7 @@ def test_data_with_holes_is_bounded(own_server: Server, each: int) -> None:
         outcome = flood(own_server, peer, holes(peer, each), steps=120)
     if each == 900:
         assert outcome.closed == http3_error("H3_EXCESSIVE_LOAD")
-        assert await_metric(own_server, exceeded("library_memory"), bool) == 1
+        assert await_metric(own_server, exceeded("memory"), bool) == 1
     else:
         # The newer generation of ngtcp2 has a limit of its own for one stream, which is reached first.
         assert outcome.closed in (http3_error("H3_EXCESSIVE_LOAD"), quic_error("PROTOCOL_VIOLATION"))

@@ -26,6 +26,9 @@ public struct InteropExchange: Sendable {
     private let files: InteropFiles
     private let state: State
     private let patience: Duration
+    /// Streams of a session that are served at once: each may hold a file. The others wait unread, and keep their places
+    /// among those that the peer may have open.
+    private let turnstile = Turnstile(places: 8)
 
     /// Behind locks that ThreadSanitizer sees, which a `Mutex` is not.
     private final class State: Sendable {
@@ -74,10 +77,12 @@ public struct InteropExchange: Sendable {
             group.addTask { await self.serveUnidirectionalStreams() }
             group.addTask {
                 await self.session.serveBidirectionalStreams { stream in
-                    let name = try Self.name(inRequest: try await self.collect(stream.inbound, Self.maxRequestSize))
-                    guard let content = self.files.read(name) else { throw Failure() }
-                    try await stream.outbound.write(content)
-                    stream.outbound.finish()
+                    try await self.turnstile.pass {
+                        let request = try await self.collect(stream.inbound, Self.maxRequestSize)
+                        guard let content = self.files.read(try Self.name(inRequest: request)) else { throw Failure() }
+                        try await stream.outbound.write(content)
+                        stream.outbound.finish()
+                    }
                 }
             }
             if let way {
@@ -161,17 +166,21 @@ public struct InteropExchange: Sendable {
 
     private func serveUnidirectionalStreams() async {
         await self.session.serveUnidirectionalStreams { stream in
-            var bytes = try await self.collect(stream)
-            if let name = try Self.takePush(&bytes) {
-                try self.save(bytes, name)
-                return
+            try await self.turnstile.pass {
+                var bytes = try await self.collect(stream)
+                if let name = try Self.takePush(&bytes) {
+                    try self.save(bytes, name)
+                    return
+                }
+                let name = try Self.name(inRequest: bytes)
+                guard self.files.contains(name) else { return }
+                // The peer may allow no stream for the answer: until then there is no use for the file's content.
+                let reply = try await self.session.openUnidirectionalStream()
+                guard let content = self.files.read(name) else { return reply.reset() }
+                try await reply.write(ByteBuffer(string: "PUSH \(name)\n"))
+                try await reply.write(content)
+                reply.finish()
             }
-            let name = try Self.name(inRequest: bytes)
-            guard let content = self.files.read(name) else { return }
-            let reply = try await self.session.openUnidirectionalStream()
-            try await reply.write(ByteBuffer(string: "PUSH \(name)\n"))
-            try await reply.write(content)
-            reply.finish()
         }
     }
 

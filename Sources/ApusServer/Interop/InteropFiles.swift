@@ -21,6 +21,10 @@ struct InteropFiles: Sendable {
             && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "/") }
     }
 
+    func contains(_ name: String) -> Bool {
+        Self.isSafe(name) && FileManager.default.fileExists(atPath: self.www.appending(path: name).path)
+    }
+
     /// Nil when there is no such file.
     func read(_ name: String) -> ByteBuffer? {
         guard Self.isSafe(name), let data = FileManager.default.contents(atPath: self.www.appending(path: name).path)

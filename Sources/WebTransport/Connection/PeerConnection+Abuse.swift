@@ -5,12 +5,22 @@ import QUIC
 // What a peer may cost this end.
 
 extension PeerConnection {
+    /// What the peer makes this end keep.
+    var holding: InboundMemory.Holding {
+        .init(
+            library: self.quic.libraryByteCount,
+            leaked: self.quic.leakedByteCount,
+            // There are few sessions on a connection.
+            untaken: self.sessions.values.reduce(self.untakenByteCount) { $0 + $1.datagrams.byteCount }
+        )
+    }
+
     /// A packet for this connection was read.
     func packetArrived(at now: NIODeadline) {
         self.hasReceived = true
         guard self.quic.isOpen else { return }
         do throws(HTTP3Error) {
-            guard self.endpoint.permitsLibraryMemory(of: self) else { throw HTTP3Error(.libraryMemory) }
+            guard self.endpoint.permitsHolding(of: self) else { throw HTTP3Error(.memory) }
             guard self.quic.isServer else { return }
             let (progress, idlePackets) = (self.quic.progress, self.quic.idlePacketCount)
             if progress != self.seenProgress { self.abuse.earn(progress: progress - self.seenProgress) }

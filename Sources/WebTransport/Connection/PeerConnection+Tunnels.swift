@@ -61,6 +61,7 @@ final class RequestTunnel: Tunnel {
 
     func received(_ bytes: ByteBuffer) {
         self.inbox.append(bytes)
+        self.connection.untakenByteCount += bytes.readableBytes
         self.deliver()
     }
 
@@ -75,14 +76,20 @@ final class RequestTunnel: Tunnel {
         guard !self.isDelivering, !self.isClosed else { return }
         self.isDelivering = true
         defer { self.isDelivering = false }
-        while !self.isClosed, self.user.wantsBytes, let bytes = self.inbox.next() {
-            self.connection.quic.consumed(bytes.readableBytes, of: self.id)
+        while !self.isClosed, self.user.wantsBytes, let bytes = self.takeNext() {
             self.user.received(bytes)
         }
         self.connection.markDirty()
         guard self.hasPeerFinished, !self.hasToldEnd, !self.isClosed, self.inbox.isEmpty else { return }
         self.hasToldEnd = true
         self.user.peerFinished()
+    }
+
+    private func takeNext() -> ByteBuffer? {
+        guard let bytes = self.inbox.next() else { return nil }
+        self.connection.untakenByteCount -= bytes.readableBytes
+        self.connection.quic.consumed(bytes.readableBytes, of: self.id)
+        return bytes
     }
 
     // MARK: Sending
@@ -134,7 +141,7 @@ final class RequestTunnel: Tunnel {
         self.isClosed = true
         self.connection.tunnels[self.id.rawValue] = nil
         // The connection's window must not shrink by what nobody takes.
-        while let bytes = self.inbox.next() { self.connection.quic.consumed(bytes.readableBytes, of: self.id) }
+        while self.takeNext() != nil {}
         self.connection.updateReaping()
         self.user.closed()
     }

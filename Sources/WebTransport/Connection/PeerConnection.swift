@@ -80,7 +80,9 @@ final class PeerConnection {
     var seenProgress = 0
     var seenIdlePackets = 0
     /// What the endpoint knows of.
-    var seenLibraryByteCount = 0
+    var seenHolding = InboundMemory.Holding()
+    /// Data of streams and tunnels that has arrived and that nobody has taken.
+    var untakenByteCount = 0
 
     enum Role {
         case server(ServerContext)

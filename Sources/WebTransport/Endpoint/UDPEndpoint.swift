@@ -29,7 +29,7 @@ final class UDPEndpoint {
     private(set) var state = State.open
     var counts = TransportCounts()
     private let outputAllowance: OutputAllowance
-    private var libraryMemory: LibraryMemory
+    private var inboundMemory: InboundMemory
     /// Bytes that each connection may have waiting for acknowledgement.
     var outputShare: Int { self.outputAllowance.share(ofEachOf: self.connections.count) }
     /// Nil for a client.
@@ -66,7 +66,7 @@ final class UDPEndpoint {
         address: SocketAddress,
         sharing: UDPSocket.Sharing,
         outputAllowance: OutputAllowance = OutputAllowance(),
-        libraryMemory: LibraryMemory = LibraryMemory(),
+        inboundMemory: InboundMemory = InboundMemory(),
         metrics: (any MetricsFactory)? = nil,
         logger: Logger,
         makeConnection: @escaping (QUIC.Connection, UDPEndpoint) -> PeerConnection
@@ -75,7 +75,7 @@ final class UDPEndpoint {
         self.core = core
         self.handovers = handovers
         self.outputAllowance = outputAllowance
-        self.libraryMemory = libraryMemory
+        self.inboundMemory = inboundMemory
         self.publisher = metrics.map(MetricsPublisher.init)
         self.logger = logger
         self.makeConnection = makeConnection
@@ -212,19 +212,15 @@ final class UDPEndpoint {
         guard self.connections.removeValue(forKey: ObjectIdentifier(owner.quic)) != nil else { return }
         self.core.released(owner.quic)
         self.deadlines.remove(owner)
-        self.libraryMemory.changed(by: -owner.seenLibraryByteCount)
+        self.inboundMemory.changed(from: owner.seenHolding, to: .init())
     }
 
-    /// Whether the library may go on holding what it holds for a connection, which is looked at anew.
-    func permitsLibraryMemory(of owner: PeerConnection) -> Bool {
-        let byteCount = owner.quic.libraryByteCount
-        self.libraryMemory.changed(by: byteCount - owner.seenLibraryByteCount)
-        owner.seenLibraryByteCount = byteCount
-        return self.libraryMemory.permits(
-            byteCount,
-            leaked: owner.quic.leakedByteCount,
-            ofEachOf: self.connections.count
-        )
+    /// Whether a connection may go on holding what it holds, which is looked at anew.
+    func permitsHolding(of owner: PeerConnection) -> Bool {
+        let holding = owner.holding
+        self.inboundMemory.changed(from: owner.seenHolding, to: holding)
+        owner.seenHolding = holding
+        return self.inboundMemory.permits(holding, ofEachOf: self.connections.count)
     }
 
     var connectionCount: Int { self.connections.count }

@@ -43,7 +43,7 @@ public final class WebTransportServer: Sendable {
         package var connectionsBesideSessions = 1_000
         /// What the connections of a loop may hold.
         package var outputAllowance = OutputAllowance()
-        package var libraryMemory = LibraryMemory()
+        package var inboundMemory = InboundMemory()
         /// How long a request may take to arrive whole, from its first byte. A person's slow link sends one in far
         /// less, and a peer that sends a byte at a time must not hold a stream for ever. A session's stream is whole
         /// with its header fields.
@@ -151,7 +151,7 @@ public final class WebTransportServer: Sendable {
                             address: wanted,
                             sharing: index > 0 ? .joins : loops.count > 1 ? .first : .none,
                             outputAllowance: configuration.outputAllowance,
-                            libraryMemory: configuration.libraryMemory,
+                            inboundMemory: configuration.inboundMemory,
                             metrics: configuration.metrics ?? MetricsSystem.factory,
                             logger: logger
                         ) { PeerConnection(quic: $0, endpoint: $1, role: .server(context)) }

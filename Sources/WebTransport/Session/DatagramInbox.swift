@@ -10,6 +10,8 @@ final class DatagramInbox {
     private var waiters: Deque<(ticket: WaitTicket, continuation: CheckedContinuation<ByteBuffer?, Never>)> = []
     private var isFinished = false
     private(set) var droppedCount = 0
+    /// Of those that wait.
+    private(set) var byteCount = 0
 
     /// Datagrams that may wait: about 0.3 s of 1,000 a second, beyond which the newest matters more.
     private static let capacity = 256
@@ -28,10 +30,11 @@ final class DatagramInbox {
         }
         let isFull = self.queue.count == Self.capacity
         if isFull {
-            self.queue.removeFirst()
+            self.byteCount -= self.queue.removeFirst().readableBytes
             self.droppedCount += 1
         }
         self.queue.append(datagram)
+        self.byteCount += datagram.readableBytes
         return isFull
     }
 
@@ -42,7 +45,10 @@ final class DatagramInbox {
 
     /// The next datagram without waiting: `some(nil)` at the end.
     func poll() -> ByteBuffer?? {
-        if let first = self.queue.popFirst() { return .some(first) }
+        if let first = self.queue.popFirst() {
+            self.byteCount -= first.readableBytes
+            return .some(first)
+        }
         return self.isFinished ? .some(nil) : nil
     }
 

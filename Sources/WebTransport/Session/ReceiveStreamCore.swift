@@ -91,7 +91,7 @@ final class ReceiveStreamCore {
             return
         }
         if bytes.readableBytes > 0 {
-            self.ledger.undelivered += bytes.readableBytes
+            self.ledger.arrived(bytes.readableBytes)
             self.waiting.append(bytes)
             self.deliver()
         }
@@ -201,15 +201,21 @@ private final class CreditLedger {
     weak var core: ReceiveStreamCore?
     var flow: SessionFlow?
     /// In bytes.
-    var undelivered = 0
+    private(set) var undelivered = 0
 
     init(id: StreamID, connection: PeerConnection) {
         self.id = id
         self.connection = connection
     }
 
+    func arrived(_ count: Int) {
+        self.undelivered += count
+        self.connection.untakenByteCount += count
+    }
+
     func settle(_ count: Int) {
         self.undelivered -= count
+        self.connection.untakenByteCount -= count
         self.connection.quic.consumed(count, of: self.id)
         self.flow?.dataSettled(UInt64(count))
         self.connection.markDirty()
