@@ -212,7 +212,7 @@ public struct ApusServer: Service {
         let (quic, tcp, routes, logger) = (self.quic, self.tcp, self.routes, self.logger)
         try await withGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { await quic.run(handler: routes.serve) }
+                group.addTask { try await quic.run(handler: routes.serve) }
                 group.addTask { try await tcp.run(handler: routes.serve) }
                 let renewal = self.development.map { development in
                     Task { try await Self.keepFresh(self.identities, development, logger) }

@@ -152,7 +152,7 @@ struct InteropRunnerCommand: AsyncParsableCommand {
         FileDescriptorOutput.standardOutput("{\"ready\":true,\"port\":\(server.localAddress.port ?? 0)}\n")
         do {
             try await Interruption().cancelling {
-                await server.run { session in
+                try await server.run { session in
                     guard let endpoint = InteropExchange.endpoint(of: session.request.path ?? "/") else { return }
                     try self.note(protocol: session.subprotocol)
                     let exchange = self.exchange(session, endpoint, Self.files(of: endpoint, in: task.requests))

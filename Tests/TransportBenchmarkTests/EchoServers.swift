@@ -46,7 +46,7 @@ enum EchoServers {
             credentials: ClientCredentials(verification: .fingerprints([identity.fingerprint]))
         )
         return try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await webTransport.run { try await echo.serve($0) } }
+            group.addTask { try await webTransport.run { try await echo.serve($0) } }
             group.addTask { try await webSocket.run { try await echo.serve($0) } }
             defer {
                 webTransport.beginGracefulShutdown()
@@ -87,7 +87,7 @@ enum EchoServers {
                 return (webTransport, webSocket)
             } catch  where attempt < 10 {
                 webTransport.beginGracefulShutdown()
-                await webTransport.run { _ in }
+                try await webTransport.run { _ in }
             }
         }
         preconditionFailure("the last attempt returns or throws")

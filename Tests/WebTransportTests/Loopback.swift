@@ -41,7 +41,7 @@ enum Loopback {
         client.configuration.connectTimeout = .seconds(60)
         let connecting = client
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { await server.run(handler: handler) }
+            group.addTask { try await server.run(handler: handler) }
             defer { server.beginGracefulShutdown() }
             try await body(server, connecting)
         }

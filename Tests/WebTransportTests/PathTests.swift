@@ -28,7 +28,7 @@ struct PathTests {
         client.connectTimeout = .seconds(60)
         // A stray flow of two sockets hits the right loop by chance; eight in a row do not.
         let relay = try await Relay.open(to: server.localAddress, ports: 8, on: Loopback.group.next())
-        let running = Task { await server.run(handler: Loopback.echo) }
+        let running = Task { try await server.run(handler: Loopback.echo) }
         try await WebTransportClient.withSession(
             to: "https://127.0.0.1:\(relay.port)/",
             configuration: client,
@@ -44,7 +44,7 @@ struct PathTests {
             }
         }
         running.cancel()
-        await running.value
+        try await running.value
         try await relay.close()
         try await group.shutdownGracefully()
     }

@@ -28,6 +28,7 @@ final class UDPEndpoint {
     private var dirty: [PeerConnection] = []
     private(set) var state = State.open
     var counts = TransportCounts()
+    private let onSocketLoss: () -> Void
     private let outputAllowance: OutputAllowance
     private var inboundMemory: InboundMemory
     /// Bytes that each connection may have waiting for acknowledgement.
@@ -69,6 +70,7 @@ final class UDPEndpoint {
         inboundMemory: InboundMemory = InboundMemory(),
         metrics: (any MetricsFactory)? = nil,
         logger: Logger,
+        onSocketLoss: @escaping () -> Void = {},
         makeConnection: @escaping (QUIC.Connection, UDPEndpoint) -> PeerConnection
     ) throws {
         self.eventLoop = eventLoop
@@ -78,6 +80,7 @@ final class UDPEndpoint {
         self.inboundMemory = inboundMemory
         self.publisher = metrics.map(MetricsPublisher.init)
         self.logger = logger
+        self.onSocketLoss = onSocketLoss
         self.makeConnection = makeConnection
         self.socket = try UDPSocket(bindingTo: address, sharing: sharing)
         guard let local = NetworkAddress(address) else { preconditionFailure("a UDP socket has an IP address") }
@@ -385,6 +388,7 @@ final class UDPEndpoint {
         self.closeConnections()
         self.channel = nil
         self.abandon()
+        self.onSocketLoss()
     }
 
     private func closeConnections() {

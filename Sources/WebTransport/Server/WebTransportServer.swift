@@ -6,6 +6,7 @@ public import HTTPSemantics
 import HTTPTypes
 public import Logging
 import LoopConcurrency
+import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 import QUIC
@@ -97,7 +98,9 @@ public final class WebTransportServer: Sendable {
     /// The address that the server listens on.
     public let localAddress: SocketAddress
 
-    private let endpoints: [NIOLoopBound<UDPEndpoint>]
+    let endpoints: [NIOLoopBound<UDPEndpoint>]
+    /// Those that are left.
+    private let socketCount: NIOLockedValueBox<Int>
     private let arrivals: Mailbox<WebTransportSession>
     private let context: ServerContext
     private let configuration: Configuration
@@ -132,6 +135,7 @@ public final class WebTransportServer: Sendable {
         server.maxConnections = configuration.connections(ofEachOf: loops.count)
         server.maxHandshakes = max(128, server.maxHandshakes / loops.count)
         let secrets = EndpointSecrets(resetKey: try Self.resetKey(configuration))
+        let socketCount = NIOLockedValueBox(loops.count)
         var address = try await resolve(configuration.host, port: configuration.port)
         var endpoints: [NIOLoopBound<UDPEndpoint>] = []
         do {
@@ -153,7 +157,15 @@ public final class WebTransportServer: Sendable {
                             outputAllowance: configuration.outputAllowance,
                             inboundMemory: configuration.inboundMemory,
                             metrics: configuration.metrics ?? MetricsSystem.factory,
-                            logger: logger
+                            logger: logger,
+                            onSocketLoss: {
+                                let left = socketCount.withLockedValue { count in
+                                    count -= 1
+                                    return count
+                                }
+                                // The others go on, and the kernel gives them new clients.
+                                if left == 0 { arrivals.source.finish() }
+                            }
                         ) { PeerConnection(quic: $0, endpoint: $1, role: .server(context)) }
                         return NIOLoopBound(endpoint, eventLoop: loop)
                     }.flatMap { endpoint in endpoint.value.open().map { @Sendable in (endpoint, $0) } }
@@ -170,6 +182,7 @@ public final class WebTransportServer: Sendable {
         return WebTransportServer(
             localAddress: address,
             endpoints: endpoints,
+            socketCount: socketCount,
             arrivals: arrivals,
             context: context,
             configuration: configuration,
@@ -191,6 +204,7 @@ public final class WebTransportServer: Sendable {
     private init(
         localAddress: SocketAddress,
         endpoints: [NIOLoopBound<UDPEndpoint>],
+        socketCount: NIOLockedValueBox<Int>,
         arrivals: Mailbox<WebTransportSession>,
         context: ServerContext,
         configuration: Configuration,
@@ -198,6 +212,7 @@ public final class WebTransportServer: Sendable {
     ) {
         self.localAddress = localAddress
         self.endpoints = endpoints
+        self.socketCount = socketCount
         self.arrivals = arrivals
         self.context = context
         self.configuration = configuration
@@ -206,7 +221,8 @@ public final class WebTransportServer: Sendable {
 
     /// Serves until shutdown. Each session's handler is a task of its own; the session is closed when it returns, with
     /// code 0, or throws, with code 1. When this function returns all sessions have ended and the sockets are closed.
-    public func run(handler: @escaping @Sendable (WebTransportSession) async throws -> Void) async {
+    /// - Throws: `WebTransportError` with `socketLost` when the system has taken all sockets away.
+    public func run(handler: @escaping @Sendable (WebTransportSession) async throws -> Void) async throws {
         await withTaskCancellationHandler {
             await withDiscardingTaskGroup { group in
                 for await session in self.arrivals {
@@ -231,6 +247,9 @@ public final class WebTransportServer: Sendable {
         // It only ever succeeds.
         try? await EventLoopFuture.andAllComplete(settled, on: self.endpoints[0].eventLoop).get()
         await Self.close(self.endpoints)
+        guard self.socketCount.withLockedValue({ $0 > 0 }) else {
+            throw WebTransportError(.socketLost, "the server has lost its UDP sockets; the log says when")
+        }
     }
 
     /// Time for clients to answer a close, without which they would not learn its reason.

@@ -9,7 +9,7 @@ public struct WebTransportError: Error, Sendable {
         private enum Value: Hashable {
             case sessionClosed, connectionClosed, streamReset, streamStopped, streamFinished, refused
             case notSupported, subprotocolNotOffered, timedOut, invalidURL, bindFailed, invalidArgument, unknownHost
-            case tooLarge
+            case tooLarge, socketLost
         }
         private let value: Value
         private init(_ value: Value) { self.value = value }
@@ -42,6 +42,8 @@ public struct WebTransportError: Error, Sendable {
         public static var invalidArgument: Self { Self(.invalidArgument) }
         /// A server's address or port cannot be had.
         public static var bindFailed: Self { Self(.bindFailed) }
+        /// A server has lost its last socket, and hears nobody any more.
+        public static var socketLost: Self { Self(.socketLost) }
     }
 
     /// What kind of failure it is.
