@@ -70,7 +70,7 @@ final class TLSSession {
             "ngtcp2_crypto_gnutls_configure_client_session"
         )
         session.installSecretsOnce()
-        session.watchForTickets()
+        session.watchServer()
         _ = ticket?.resume(on: session.handle)
         return session
     }

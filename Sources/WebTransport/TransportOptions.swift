@@ -25,7 +25,8 @@ public struct TransportOptions: Sendable {
     /// application does not read leaves the others theirs. No browser shares connections, and Safari is reported not to
     /// bear the limits in SETTINGS: it is for clients that are known.
     public var maxSessionsPerConnection = 1
-    /// A directory for one qlog file a connection (JSON text sequences); nil writes none.
+    /// A directory for one qlog file a connection (JSON text sequences); nil writes none. A client that writes one refuses
+    /// servers with a preferred address (RFC 9000 § 9.6), which the library cannot log safely.
     public var qlogDirectory: String?
 
     /// The defaults are those of the command `apus serve`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -10,10 +11,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from aioquic.quic.connection import QuicConnection
 
+from aioquic_server import Peer, listening
+from connect_command import EX_UNAVAILABLE
+from raw_quic import varint
 from server import Server, first_line
 
 UNSUPPORTED = 127
+# Both addresses, a connection ID of eight bytes, and its token (RFC 9000 § 18.2).
+PREFERRED_ADDRESS = bytes(6) + bytes(18) + b"\x08" + bytes(8) + bytes(16)
 KIB, MIB = 1 << 10, 1 << 20
 
 
@@ -185,6 +192,42 @@ def test_logs_go_where_the_runner_wants_them(sides, exchange, tmp_path):
     assert code == 0
     assert "SERVER_TRAFFIC_SECRET_0" in (tmp_path / "keys").read_text()
     assert len(list((tmp_path / "q").iterdir())) == 1
+
+
+@pytest.mark.parametrize("logs", [True, False], ids=["that logs", "that does not"])
+def test_a_preferred_address_and_a_client(apus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logs: bool):
+    """RFC 9000 § 9.6, § 18.2: ngtcp2 writes beyond a buffer when it logs all parameters that there are, so that a client
+    that logs refuses such a server (0x08: TRANSPORT_PARAMETER_ERROR); any other only does not go there."""
+    serialize = QuicConnection._serialize_transport_parameters
+    preferred = varint(0x0D) + varint(len(PREFERRED_ADDRESS)) + PREFERRED_ADDRESS
+    monkeypatch.setattr(QuicConnection, "_serialize_transport_parameters", lambda quic: serialize(quic) + preferred)
+
+    class Part(Peer):
+        pass
+
+    async def main() -> None:
+        async with listening(Part) as url:
+            client = await asyncio.create_subprocess_exec(
+                apus, "interop", "--insecure", "--downloads", tmp_path,
+                env=os.environ | {"ROLE": "client", "TESTCASE": "handshake", "REQUESTS": url}
+                | ({"QLOGDIR": str(tmp_path / "q")} if logs else {}),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            )
+            try:
+                async with asyncio.timeout(30):
+                    while not Part.current or not (Part.current.request or Part.current.close_code is not None):
+                        await asyncio.sleep(0.01)
+            finally:
+                if client.returncode is None and not logs:
+                    client.terminate()
+                errors = (await client.communicate())[1].decode()
+        if logs:
+            assert Part.current.close_code == 0x08, errors
+            assert client.returncode == EX_UNAVAILABLE, errors
+        else:
+            assert Part.current.request[b":protocol"] == b"webtransport"
+
+    asyncio.run(main())
 
 
 # MARK: Devious baton
