@@ -220,7 +220,7 @@ def test_a_preferred_address_and_a_client(apus: Path, tmp_path: Path, monkeypatc
             finally:
                 if client.returncode is None and not logs:
                     client.terminate()
-                errors = (await client.communicate())[1].decode()
+                errors = (await asyncio.wait_for(client.communicate(), 30))[1].decode()
         if logs:
             assert Part.current.close_code == 0x08, errors
             assert client.returncode == EX_UNAVAILABLE, errors
