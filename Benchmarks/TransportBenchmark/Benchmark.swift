@@ -71,7 +71,8 @@ public struct Benchmark: Sendable {
             progress.update("Opening sessions", attempt, of: self.settings.handshakes)
             for family in Schedule.rotated(families, by: attempt) {
                 try Task.checkCancellation()
-                series[family]?.record(try await self.opener.timeToSession(family))
+                // Each attempt is a turn of its own.
+                series[family]?.record(turn: [TurnResult(nanoseconds: [try await self.opener.timeToSession(family)])])
             }
         }
         return series

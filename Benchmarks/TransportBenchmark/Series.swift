@@ -8,6 +8,8 @@ public struct Series: Sendable {
     public private(set) var lost: UInt64 = 0
     /// The median of each turn, in nanoseconds and in the order measured, which shows whether the machine drifted.
     public private(set) var turnMedians: [UInt64] = []
+    /// What 99 of 100 of each turn were within, likewise.
+    public private(set) var turnTails: [UInt64] = []
 
     /// The longest duration before the histogram grows: a minute, which no round trip that counts can take.
     private static let highestValue: UInt64 = 60_000_000_000
@@ -28,7 +30,9 @@ public struct Series: Sendable {
         for value in all { self.record(value) }
         self.lost += turn.reduce(0) { $0 + UInt64($1.lost) }
         all.sort()
-        if !all.isEmpty { self.turnMedians.append(all[all.count / 2]) }
+        guard !all.isEmpty else { return }
+        self.turnMedians.append(all[all.count / 2])
+        self.turnTails.append(all[min(all.count - 1, all.count * 99 / 100)])
     }
 }
 

@@ -31,6 +31,8 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
         public var summary: Summary
         /// The median of each turn, in the order measured; empty where there are no turns.
         public var turnMedians: [UInt64]
+        /// The median compared with that over WebSocket; nil where there is none, or there are too few turns.
+        public var comparison: RatioInterval?
         public var histogram: HistogramData
     }
 
@@ -50,6 +52,7 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
         public var patienceMilliseconds: Int64
     }
 
+    /// - Parameter result: of all that `settings` asks for.
     public init(
         _ result: BenchmarkResult,
         settings: BenchmarkSettings,
@@ -75,11 +78,18 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
             patienceMilliseconds: settings.patience.nanoseconds / 1_000_000
         )
         self.handshakes = settings.families.compactMap { family in
-            result.handshakes[family].map { Measured(family, counted: family.handshake, $0) }
+            result.handshakes[family].map {
+                Measured(family, counted: family.handshake, $0, reference: result.handshakes[.webSocket])
+            }
         }
         self.roundTrips = settings.transports.compactMap { transport in
             result.roundTrips[transport].map {
-                Measured(transport, counted: "from before the send until the program has the whole echo", $0)
+                Measured(
+                    transport,
+                    counted: "from before the send until the program has the whole echo",
+                    $0,
+                    reference: result.roundTrips[.webSocket]
+                )
             }
         }
         self.paced = settings.scenarios.compactMap { scenario in
@@ -101,11 +111,12 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
 }
 
 extension BenchmarkRecord.Measured {
-    fileprivate init(_ transport: Transport, counted: String, _ series: Series) {
+    fileprivate init(_ transport: Transport, counted: String, _ series: Series, reference: Series?) {
         self.transport = transport
         self.counted = counted
         self.summary = Summary(series)
         self.turnMedians = series.turnMedians
+        self.comparison = reference.flatMap { RatioInterval(of: series.turnMedians, to: $0.turnMedians) }
         self.histogram = HistogramData(series.histogram)
     }
 }

@@ -35,7 +35,9 @@ public struct BenchmarkReport: Sendable {
         ]
         for measured in self.record.handshakes { lines.append("  \(measured.transport.rawValue): \(measured.counted)") }
         lines.append("  Neither resumes a TLS session, and neither sends early data.")
+        let comparisons = self.record.handshakes.map { ($0.transport.rawValue, $0.comparison) }
         return lines + [""] + Self.table(rows) + [""] + PercentilePlot.lines(rows)
+            + ComparisonText.lines("median", comparisons)
     }
 
     private var roundTrips: [String] {
@@ -51,6 +53,7 @@ public struct BenchmarkReport: Sendable {
             "",
         ]
         lines += Self.table(rows) + [""] + PercentilePlot.lines(rows) + [PercentilePlot.legend]
+        lines += ComparisonText.lines("median", self.record.roundTrips.map { ($0.transport.rawValue, $0.comparison) })
         if rows.contains(where: { $0.1.lost > 0 }) {
             lines.append(
                 "Lost: no echo within \(settings.datagramTimeoutMilliseconds) ms; such datagrams are in no percentile."

@@ -20,6 +20,9 @@ public struct PacedRecord: Sendable, Hashable, Codable {
         public var freshShare: Double
         /// The median age of each turn, in the order measured.
         public var turnMedians: [UInt64]
+        /// What 99 of 100 are within, of ages or where the scenario is about it of staleness, compared with that over
+        /// WebSocket; nil where there is none, or there are too few turns.
+        public var comparison: RatioInterval?
     }
 
     /// Some figures, and all of which they are.
@@ -37,12 +40,23 @@ public struct PacedRecord: Sendable, Hashable, Codable {
     init(_ scenario: Scenario, load: PacedLoad, _ transports: [(TransportKind, PacedSeries)]) {
         self.scenario = scenario
         self.load = load
-        self.transports = transports.map { Transport($0, $1) }
+        let reference = transports.first { $0.0 == .webSocket }?.1
+        self.transports = transports.map { transport, series in
+            Transport(
+                transport,
+                series,
+                comparison: reference.flatMap { reference in
+                    scenario == .state
+                        ? RatioInterval(of: series.staleness.turnTails, to: reference.staleness.turnTails)
+                        : RatioInterval(of: series.ages.turnTails, to: reference.ages.turnTails)
+                }
+            )
+        }
     }
 }
 
 extension PacedRecord.Transport {
-    fileprivate init(_ transport: TransportKind, _ series: PacedSeries) {
+    fileprivate init(_ transport: TransportKind, _ series: PacedSeries, comparison: RatioInterval?) {
         self.transport = transport
         self.age = .init(series.ages)
         self.staleness = .init(series.staleness)
@@ -50,5 +64,6 @@ extension PacedRecord.Transport {
         let sent = self.age.summary.count + self.age.summary.lost
         self.freshShare = sent == 0 ? 0 : Double(series.fresh) / Double(sent)
         self.turnMedians = series.ages.turnMedians
+        self.comparison = comparison
     }
 }

@@ -71,7 +71,8 @@ enum PacedReport {
     }
 
     private static func remarks(_ record: PacedRecord, _ settings: BenchmarkRecord.Settings) -> [String] {
-        var lines: [String] = []
+        let subject = record.scenario == .state ? "p99 of staleness" : "p99 of ages"
+        var lines = ComparisonText.lines(subject, record.transports.map { ($0.transport.rawValue, $0.comparison) })
         if record.scenario != .state, record.transports.contains(where: { $0.age.summary.lost > 0 }) {
             lines.append("Lost: no echo within \(settings.patienceMilliseconds) ms of a turn's end; in no percentile.")
         }

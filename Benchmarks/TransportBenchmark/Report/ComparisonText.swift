@@ -1,0 +1,31 @@
+/// What can be said of transports compared with WebSocket, in words, and what cannot.
+enum ComparisonText {
+    /// - Parameters:
+    ///   - subject: what was compared, such as `median`.
+    ///   - comparisons: by the name of each transport; those without a comparison say nothing.
+    /// - Returns: no lines when there is nothing to compare.
+    static func lines(_ subject: String, _ comparisons: [(name: String, interval: RatioInterval?)]) -> [String] {
+        let others = comparisons.filter { $0.name != TransportKind.webSocket.rawValue }
+        guard others.count < comparisons.count, !others.isEmpty else { return [] }
+        let known = others.compactMap { name, interval in interval.map { (name, $0) } }
+        guard !known.isEmpty else {
+            return ["No comparison: it takes \(RatioInterval.leastRounds) rounds to know their spread."]
+        }
+        let width = known.map(\.0.count).max() ?? 0
+        return ["Compared with ws, \(subject) (and where 95 % of redrawn rounds lie):"]
+            + known.map { name, interval in
+                let padding = String(repeating: " ", count: width - name.count)
+                let bounds = "(\(DecimalFormat.ratio(interval.low)) to \(DecimalFormat.ratio(interval.high)))"
+                return
+                    "  \(name)\(padding)  \(DecimalFormat.ratio(interval.ratio)) \(bounds): \(Self.word(interval.verdict))"
+            }
+    }
+
+    private static func word(_ verdict: RatioInterval.Verdict) -> String {
+        switch verdict {
+        case .less: "shorter"
+        case .more: "longer"
+        case .undecided: "no difference shown"
+        }
+    }
+}
