@@ -62,17 +62,20 @@ public struct Benchmark: Sendable {
         }
     }
 
-    /// Opens sessions one at a time, the families in turn; the one that begins changes each time.
-    private func measureHandshakes(_ progress: any ProgressReporting) async throws -> [SessionFamily: Series] {
-        let families = self.settings.families
+    /// Opens sessions one at a time, in one way after the other; the one that begins changes each time.
+    private func measureHandshakes(_ progress: any ProgressReporting) async throws -> [SessionStart: StartSeries] {
         guard self.settings.handshakes > 0 else { return [:] }
-        var series = Dictionary(uniqueKeysWithValues: families.map { ($0, Series()) })
+        let message = EchoMessage(size: self.settings.size).make(1)
+        var starts: [SessionStart] = []
+        for start in self.settings.starts where try await self.opener.canBegin(start, message: message) {
+            starts.append(start)
+        }
+        var series = Dictionary(uniqueKeysWithValues: starts.map { ($0, StartSeries()) })
         for attempt in 0..<self.settings.handshakes {
             progress.update("Opening sessions", attempt, of: self.settings.handshakes)
-            for family in Schedule.rotated(families, by: attempt) {
+            for start in Schedule.rotated(starts, by: attempt) {
                 try Task.checkCancellation()
-                // Each attempt is a turn of its own.
-                series[family]?.record(turn: [TurnResult(nanoseconds: [try await self.opener.timeToSession(family)])])
+                series[start]?.record(try await self.opener.times(of: start, message: message))
             }
         }
         return series
@@ -173,8 +176,8 @@ public struct Benchmark: Sendable {
 
 /// What was measured.
 public struct BenchmarkResult: Sendable {
-    /// Times to a usable session.
-    public var handshakes: [SessionFamily: Series] = [:]
+    /// Times to a usable session, and to the first echo.
+    public var handshakes: [SessionStart: StartSeries] = [:]
     public var roundTrips: [TransportKind: Series] = [:]
     /// Of the scenarios in which messages have their times.
     public var paced: [Scenario: [TransportKind: PacedSeries]] = [:]

@@ -1,7 +1,7 @@
 /// Why there is no measurement.
 public struct BenchmarkError: Error, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable {
-        private enum Value { case usage, unavailable, protocolViolation, cannotCreate, inputOutput }
+        private enum Value { case usage, unavailable, protocolViolation, notResumed, cannotCreate, inputOutput }
         private let value: Value
         private init(_ value: Value) { self.value = value }
 
@@ -11,6 +11,8 @@ public struct BenchmarkError: Error, Sendable, CustomStringConvertible {
         public static var unavailable: Self { Self(.unavailable) }
         /// What came back is not what was sent.
         public static var protocolViolation: Self { Self(.protocolViolation) }
+        /// A handshake that was to continue an earlier session did not.
+        static var notResumed: Self { Self(.notResumed) }
         /// The output file cannot be made.
         public static var cannotCreate: Self { Self(.cannotCreate) }
         /// The output file could be made and not be written.

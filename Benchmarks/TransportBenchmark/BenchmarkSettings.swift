@@ -16,7 +16,7 @@ public struct BenchmarkSettings: Sendable, Hashable {
     public var rounds = 10
     /// Round trips of each session before those that count.
     public var warmUp = 500
-    /// Sessions of each family that are opened to measure how long it takes; 0 leaves that out.
+    /// Sessions that are opened to measure how long it takes, for each way to begin; 0 leaves that out.
     public var handshakes = 100
     /// Messages a second of each sequence, where messages have their times; nil for what the scenario is usually about.
     public var rate: Double?
@@ -106,12 +106,12 @@ public struct BenchmarkSettings: Sendable, Hashable {
         }
     }
 
-    /// The families that the transports need, in the order of their first mention.
-    var families: [SessionFamily] {
+    /// How sessions of the transports' families begin, in the order of their first mention.
+    var starts: [SessionStart] {
         var families: [SessionFamily] = []
         for transport in self.transports where !families.contains(transport.family) {
             families.append(transport.family)
         }
-        return families
+        return families.flatMap { family in SessionStart.allCases.filter { $0.family == family } }
     }
 }

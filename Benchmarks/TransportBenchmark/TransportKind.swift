@@ -32,12 +32,4 @@ public enum SessionFamily: String, Sendable, Hashable, CaseIterable, Codable {
     case webTransport = "wt"
     /// TCP, TLS 1.3, and an HTTP/1.1 upgrade.
     case webSocket = "ws"
-
-    /// What the time to a usable session is made of.
-    var handshake: String {
-        switch self {
-        case .webTransport: "UDP socket, QUIC with TLS 1.3, HTTP/3 settings, CONNECT answered"
-        case .webSocket: "TCP connection, TLS 1.3, HTTP/1.1 upgrade answered"
-        }
-    }
 }

@@ -19,7 +19,7 @@ struct BenchCommand: AsyncParsableCommand {
             second process on the loopback.
 
             Scenarios:
-              handshake     the time to a usable session
+              handshake     the time to a usable session and to its first echo, with a full handshake and a resumed one
               round-trip    one message after the other: a closed loop, in which a transport that answers late is asked \
             less often
               latency       messages at fixed times: an age counts from when a message was due

@@ -17,14 +17,21 @@ enum EchoServers {
     /// - Parameters:
     ///   - falsifying: the first byte of what comes back is changed.
     ///   - swallowing: every so manieth datagram of a session does not come back.
+    ///   - resuming: TLS sessions over TCP can be resumed.
     static func run<Result: Sendable>(
         falsifying: Bool = false,
         swallowing: Int? = nil,
+        resuming: Bool = true,
         _ body: @Sendable (BenchmarkTarget, any EventLoop) async throws -> Result
     ) async throws -> Result {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
         do {
-            let result = try await Self.run(on: group, Echo(isFalsifying: falsifying, swallowed: swallowing), body)
+            let result = try await Self.run(
+                on: group,
+                Echo(isFalsifying: falsifying, swallowed: swallowing),
+                tickets: resuming ? SessionTicketKey() : nil,
+                body
+            )
             try await group.shutdownGracefully()
             return result
         } catch {
@@ -36,10 +43,11 @@ enum EchoServers {
     private static func run<Result: Sendable>(
         on loops: MultiThreadedEventLoopGroup,
         _ echo: Echo,
+        tickets: SessionTicketKey?,
         _ body: @Sendable (BenchmarkTarget, any EventLoop) async throws -> Result
     ) async throws -> Result {
         let identity = try DevelopmentCertificate(hosts: ["127.0.0.1"]).makeIdentity()
-        let (webTransport, webSocket) = try await Self.bind(IdentityStore(identity), on: loops)
+        let (webTransport, webSocket) = try await Self.bind(IdentityStore(identity), tickets, on: loops)
         let target = try BenchmarkTarget(
             // A port and an address always make a URL.
             url: SessionURL("https://127.0.0.1:\(webTransport.localAddress.port!)")!,
@@ -59,6 +67,7 @@ enum EchoServers {
     /// The UDP port is free by choice of the system; the TCP port of the same number nearly always is too.
     private static func bind(
         _ identities: IdentityStore,
+        _ tickets: SessionTicketKey?,
         on loops: MultiThreadedEventLoopGroup
     ) async throws -> (WebTransportServer, WebSocketServer) {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
@@ -72,7 +81,11 @@ enum EchoServers {
             )
             var tcp = WebSocketServerConfiguration(
                 listeners: [
-                    .init(host: "127.0.0.1", port: webTransport.localAddress.port!, tls: .init(identities: identities))
+                    .init(
+                        host: "127.0.0.1",
+                        port: webTransport.localAddress.port!,
+                        tls: .init(identities: identities, tickets: tickets)
+                    )
                 ],
                 resources: { _ in .text(.notFound, "not found\n") },
                 admission: { _ in .accept() }

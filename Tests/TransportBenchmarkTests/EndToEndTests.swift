@@ -24,8 +24,9 @@ struct EndToEndTests {
                 eventLoop: loop
             ).run(progress: progress)
         }
-        for family in SessionFamily.allCases {
-            #expect(result.handshakes[family].map { Summary($0).count } == 3)
+        for start in SessionStart.allCases {
+            #expect(result.handshakes[start].map { Summary($0.session).count } == 3, "\(start)")
+            #expect(result.handshakes[start].map { Summary($0.firstEcho).count } == 3, "\(start)")
         }
         for transport in asked.transports(for: .roundTrip) {
             let series = try #require(result.roundTrips[transport])
@@ -34,6 +35,21 @@ struct EndToEndTests {
             #expect(series.turnMedians.count == 4)
         }
         #expect(progress.activities.last == "Measuring round trips")
+    }
+
+    @Test("Where TLS sessions are not resumed the other ways to begin are measured")
+    func withoutResumption() async throws {
+        var settings = BenchmarkSettings()
+        (settings.scenarios, settings.handshakes) = ([.handshake], 2)
+        let asked = settings
+        let result = try await EchoServers.run(resuming: false) { target, loop in
+            try await Benchmark(
+                settings: asked,
+                target: target,
+                eventLoop: loop
+            ).run(progress: RecordedProgress())
+        }
+        #expect(Set(result.handshakes.keys) == [.webTransport, .webTransportResumed, .webSocket])
     }
 
     @Test("A datagram that cannot fit is refused before anything is measured")

@@ -37,6 +37,13 @@ struct ReportTests {
         #expect(lines[3].contains("20 µs"))
     }
 
+    @Test("An axis that lies between two marks has finer ones")
+    func fineAxis() throws {
+        let axis = try #require(LogarithmicAxis(from: 6_500_000, to: 9_500_000, width: 58))
+        let labels = axis.lines[1].split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
+        #expect(labels == "7 ms 8 ms 9 ms")
+    }
+
     @Test("No plot without measurements, and one for a single value")
     func smallPlots() {
         #expect(PercentilePlot.lines([("ws", Summary(Series()))]).isEmpty)
@@ -58,7 +65,7 @@ struct ReportTests {
         #expect(text.contains("2.00×"))
         #expect(text.contains("1.00×"))
         #expect(text.contains("Lost: no echo within 1000 ms"))
-        #expect(text.contains("Neither resumes a TLS session"))
+        #expect(text.contains("Time to the first echo"))
         #expect(!text.contains("not optimised"))
     }
 
@@ -125,8 +132,10 @@ struct ReportTests {
         fast.record(turn: [TurnResult(nanoseconds: [50_000])])
         var settings = BenchmarkSettings()
         settings.scenarios = scenarios
+        var start = StartSeries()
+        start.record(StartTimes(session: 1_000_000, firstEcho: 1_500_000))
         var result = BenchmarkResult(
-            handshakes: [.webTransport: slow, .webSocket: fast],
+            handshakes: [.webTransport: start, .webSocket: start],
             roundTrips: [.webTransportDatagram: slow, .webSocket: fast]
         )
         for scenario in scenarios {

@@ -18,7 +18,9 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
     /// The emulated network; nil when there was none.
     public var network: NetworkRecord?
     /// Times to a usable session.
-    public var handshakes: [Measured<SessionFamily>]
+    public var handshakes: [Measured<SessionStart>]
+    /// Times until the program has the echo of its first message.
+    public var firstEchoes: [Measured<SessionStart>]
     public var roundTrips: [Measured<TransportKind>]
     /// The scenarios in which messages had their times.
     public var paced: [PacedRecord]
@@ -77,9 +79,16 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
             datagramTimeoutMilliseconds: settings.datagramTimeout.nanoseconds / 1_000_000,
             patienceMilliseconds: settings.patience.nanoseconds / 1_000_000
         )
-        self.handshakes = settings.families.compactMap { family in
-            result.handshakes[family].map {
-                Measured(family, counted: family.handshake, $0, reference: result.handshakes[.webSocket])
+        let (handshakes, reference) = (result.handshakes, result.handshakes[.webSocket])
+        self.handshakes = settings.starts.compactMap { start in
+            handshakes[start].map {
+                Measured(start, counted: start.handshake, $0.session, reference: reference?.session)
+            }
+        }
+        self.firstEchoes = settings.starts.compactMap { start in
+            handshakes[start].map {
+                let counted = "\(start.handshake), first message echoed"
+                return Measured(start, counted: counted, $0.firstEcho, reference: reference?.firstEcho)
             }
         }
         self.roundTrips = settings.transports.compactMap { transport in

@@ -27,17 +27,29 @@ public struct BenchmarkReport: Sendable {
 
     private var handshakes: [String] {
         guard !self.record.handshakes.isEmpty else { return [] }
-        let rows = self.record.handshakes.map { ($0.transport.rawValue, $0.summary) }
         var lines = [
             "",
             "Time to a usable session: a new connection each time, one after the other,",
-            "the kinds in turn.",
+            "in one way after the other.",
         ]
         for measured in self.record.handshakes { lines.append("  \(measured.transport.rawValue): \(measured.counted)") }
-        lines.append("  Neither resumes a TLS session, and neither sends early data.")
-        let comparisons = self.record.handshakes.map { ($0.transport.rawValue, $0.comparison) }
-        return lines + [""] + Self.table(rows) + [""] + PercentilePlot.lines(rows)
-            + ComparisonText.lines("median", comparisons)
+        let missing = SessionStart.allCases.filter { start in
+            self.record.settings.transports.contains { $0.family == start.family }
+                && !self.record.handshakes.contains { $0.transport == start }
+        }
+        for start in missing { lines.append("  \(start.rawValue): the target does not resume these sessions") }
+        lines += [""] + Self.starts(self.record.handshakes)
+        lines += [
+            "",
+            "Time to the first echo: from the same beginning until \(self.record.settings.size) bytes have come back.",
+        ]
+        return lines + [""] + Self.starts(self.record.firstEchoes)
+    }
+
+    private static func starts(_ measured: [BenchmarkRecord.Measured<SessionStart>]) -> [String] {
+        let rows = measured.map { ($0.transport.rawValue, $0.summary) }
+        let comparisons = measured.map { ($0.transport.rawValue, $0.comparison) }
+        return Self.table(rows) + [""] + PercentilePlot.lines(rows) + ComparisonText.lines("median", comparisons)
     }
 
     private var roundTrips: [String] {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Durations laid out on columns, each decade equally wide, with marks at 1, 2 and 5 of each.
+/// Durations laid out on columns, each decade equally wide, with marks at 1, 2 and 5 of each, or at all digits.
 struct LogarithmicAxis {
     private let low: Double
     private let high: Double
@@ -24,13 +24,18 @@ struct LogarithmicAxis {
         return min(self.width - 1, max(0, Int((position * Double(self.width - 1)).rounded())))
     }
 
-    /// The marks that fit between both ends, in nanoseconds.
+    /// The marks that fit between both ends, in nanoseconds: more of each decade where there would be one at most.
     private var marks: [UInt64] {
+        let few = self.marks(of: [1, 2, 5])
+        return few.count > 1 ? few : self.marks(of: Array(1...9))
+    }
+
+    private func marks(of digits: [UInt64]) -> [UInt64] {
         var marks: [UInt64] = []
         var decade: UInt64 = 1
         // Ten seconds are beyond all that is measured here.
         while decade <= 10_000_000_000 {
-            for mark in [decade, decade * 2, decade * 5] {
+            for mark in digits.map({ $0 * decade }) {
                 let position = log10(Double(mark))
                 if position >= self.low && position <= self.high { marks.append(mark) }
             }

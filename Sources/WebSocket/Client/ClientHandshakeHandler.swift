@@ -31,6 +31,7 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
     private let configuration: WebSocketClientConfiguration
     private let failure: ConnectFailure
     private let waitsForTLS: Bool
+    private var isResumed = false
     private let encoder: HTTPRequestEncoder
     private let decoder: ByteToMessageHandler<HTTPResponseDecoder>
     private let promise: EventLoopPromise<WebSocketSession>
@@ -83,7 +84,10 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is TLSHandshakeCompleted { self.sendRequest(context) }
+        if let handshake = event as? TLSHandshakeCompleted {
+            self.isResumed = handshake.isResumed
+            self.sendRequest(context)
+        }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -229,7 +233,8 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
                 mapping: .http1,
                 subprotocol: agreement.subprotocol,
                 extensions: agreement.extensions,
-                remoteAddress: context.channel.remoteAddress
+                remoteAddress: context.channel.remoteAddress,
+                isResumed: self.isResumed
             )
         )
         for data in held { context.fireChannelRead(data) }

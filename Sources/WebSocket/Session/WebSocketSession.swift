@@ -22,6 +22,9 @@ public struct WebSocketSession: Sendable {
     /// The loop that the connection lives on.
     public let eventLoop: any EventLoop
 
+    /// Whether this end, as a client, has shortened its TLS handshake by what its `resumption` remembered.
+    package let isResumed: Bool
+
     private let connection: NIOLoopBound<WebSocketConnection>
     private let sendQueue: SendQueue
     private let closeSignal: CloseSignal
@@ -33,8 +36,10 @@ public struct WebSocketSession: Sendable {
         mapping: WebSocketMapping,
         subprotocol: String?,
         extensions: String,
-        remoteAddress: SocketAddress?
+        remoteAddress: SocketAddress?,
+        isResumed: Bool = false
     ) {
+        self.isResumed = isResumed
         self.request = request
         self.mapping = mapping
         self.subprotocol = subprotocol
