@@ -87,8 +87,10 @@ public struct BenchmarkSettings: Sendable, Hashable {
         return load
     }
 
-    /// The transports that differ from each other in a scenario: with one sequence, its stream is the one stream.
+    /// The transports that differ from each other in a scenario: with one sequence, its stream is the one stream. How a
+    /// session begins does not depend on what is sent on it.
     func transports(for scenario: Scenario) -> [TransportKind] {
+        if scenario == .handshake { return self.transports }
         guard self.load(for: scenario)?.sequences ?? 1 == 1 else { return self.transports }
         return self.transports.filter { $0 != .webTransportStreamPerSequence }
     }

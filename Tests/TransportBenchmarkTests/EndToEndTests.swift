@@ -42,14 +42,19 @@ struct EndToEndTests {
         var settings = BenchmarkSettings()
         (settings.scenarios, settings.handshakes) = ([.handshake], 2)
         let asked = settings
-        let result = try await EchoServers.run(resuming: false) { target, loop in
-            try await Benchmark(
-                settings: asked,
-                target: target,
-                eventLoop: loop
-            ).run(progress: RecordedProgress())
-        }
+        let result = try await Self.measure(asked, resuming: false)
         #expect(Set(result.handshakes.keys) == [.webTransport, .webTransportResumed, .webSocket])
+    }
+
+    private static func measure(
+        _ settings: BenchmarkSettings,
+        falsifying: Bool = false,
+        swallowing: Int? = nil,
+        resuming: Bool = true
+    ) async throws -> BenchmarkResult {
+        try await EchoServers.run(falsifying: falsifying, swallowing: swallowing, resuming: resuming) { target, loop in
+            try await Benchmark(settings: settings, target: target, eventLoop: loop).run(progress: RecordedProgress())
+        }
     }
 
     @Test("A datagram that cannot fit is refused before anything is measured")
@@ -58,13 +63,7 @@ struct EndToEndTests {
         settings.size = 20_000
         let asked = settings
         await #expect {
-            try await EchoServers.run { target, loop in
-                try await Benchmark(
-                    settings: asked,
-                    target: target,
-                    eventLoop: loop
-                ).run(progress: RecordedProgress())
-            }
+            try await Self.measure(asked)
         } throws: { ($0 as? BenchmarkError)?.code == .usage }
     }
 
@@ -74,13 +73,7 @@ struct EndToEndTests {
         settings.transports = [transport]
         let asked = settings
         await #expect {
-            try await EchoServers.run(falsifying: true) { target, loop in
-                try await Benchmark(
-                    settings: asked,
-                    target: target,
-                    eventLoop: loop
-                ).run(progress: RecordedProgress())
-            }
+            try await Self.measure(asked, falsifying: true)
         } throws: { ($0 as? BenchmarkError)?.code == .protocolViolation }
     }
 
@@ -90,13 +83,7 @@ struct EndToEndTests {
         (settings.transports, settings.handshakes, settings.warmUp) = ([.webTransportDatagram], 0, 0)
         (settings.messages, settings.rounds, settings.datagramTimeout) = (10, 1, .milliseconds(100))
         let asked = settings
-        let result = try await EchoServers.run(swallowing: 5) { target, loop in
-            try await Benchmark(
-                settings: asked,
-                target: target,
-                eventLoop: loop
-            ).run(progress: RecordedProgress())
-        }
+        let result = try await Self.measure(asked, swallowing: 5)
         let summary = Summary(try #require(result.roundTrips[.webTransportDatagram]))
         #expect(summary.lost == 2)
         #expect(summary.count == 8)
@@ -118,13 +105,7 @@ struct EndToEndTests {
     )
     func paced(scenario: Scenario) async throws {
         let asked = Self.paced([scenario])
-        let result = try await EchoServers.run { target, loop in
-            try await Benchmark(
-                settings: asked,
-                target: target,
-                eventLoop: loop
-            ).run(progress: RecordedProgress())
-        }
+        let result = try await Self.measure(asked)
         let measured = try #require(result.paced[scenario])
         for transport in TransportKind.allCases {
             let series = try #require(measured[transport])
@@ -146,13 +127,7 @@ struct EndToEndTests {
         settings.transports = [transport]
         let asked = settings
         await #expect {
-            try await EchoServers.run(falsifying: true) { target, loop in
-                try await Benchmark(
-                    settings: asked,
-                    target: target,
-                    eventLoop: loop
-                ).run(progress: RecordedProgress())
-            }
+            try await Self.measure(asked, falsifying: true)
         } throws: { ($0 as? BenchmarkError)?.code == .protocolViolation }
     }
 
@@ -164,13 +139,7 @@ struct EndToEndTests {
         )
         let asked = settings
         // Of 75 datagrams of the warm-up and 15 that count, in each turn.
-        let result = try await EchoServers.run(swallowing: 3) { target, loop in
-            try await Benchmark(
-                settings: asked,
-                target: target,
-                eventLoop: loop
-            ).run(progress: RecordedProgress())
-        }
+        let result = try await Self.measure(asked, swallowing: 3)
         let series = try #require(result.paced[.state]?[.webTransportDatagram])
         #expect(series.ages.lost >= 10)
         #expect(Summary(series.ages).count <= 20)

@@ -61,7 +61,7 @@ struct SettingsTests {
         #expect(!settings.transports(for: .roundTrip).contains(.webTransportStreamPerSequence))
         settings.transports = [.webTransportStreamPerSequence]
         #expect(throws: BenchmarkError.self) { try settings.validate() }
-        settings.scenarios = [.headOfLine]
+        settings.scenarios = [.handshake, .headOfLine]
         try settings.validate()
     }
 

@@ -68,16 +68,31 @@ struct PacedTurn: Sendable {
                 try log.value.sending(at: .now())
                 try await path.send(messages.make(UInt64(number)), of: self.load.sequence(of: number))
             }
-            let patience = self.patience
-            try await withCheckedThrowingContinuation { log.value.awaitAll(within: patience, $0) }
+            let (patience, loop) = (self.patience, self.eventLoop)
+            try await withTaskCancellationHandler {
+                try await withCheckedThrowingContinuation { log.value.awaitAll(within: patience, $0) }
+            } onCancel: {
+                loop.execute { log.value.fail(.ended("it was cancelled")) }
+            }
         }
     }
 }
 
 extension EventLoop {
-    /// Returns when it is that late, at once if it is. It takes no notice of cancellation.
+    /// Returns when it is that late, at once if it is.
+    /// - Throws: `CancellationError`, at once.
     fileprivate func sleep(until time: NIODeadline) async throws {
         guard time > .now() else { return }
-        try await self.scheduleTask(deadline: time) {}.futureResult.get()
+        let alarm = self.scheduleTask(deadline: time) {}
+        do {
+            try await withTaskCancellationHandler {
+                try await alarm.futureResult.get()
+            } onCancel: {
+                alarm.cancel()
+            }
+        } catch {
+            try Task.checkCancellation()
+            throw error
+        }
     }
 }

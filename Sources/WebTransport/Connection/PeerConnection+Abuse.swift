@@ -15,12 +15,20 @@ extension PeerConnection {
         )
     }
 
+    /// Whether the connection may go on holding what it holds, which is looked at anew.
+    private func mayHoldOn() -> Bool {
+        let holding = self.holding
+        self.endpoint.inboundMemory.changed(from: self.seenHolding, to: holding)
+        self.seenHolding = holding
+        return self.endpoint.inboundMemory.permits(holding, ofEachOf: self.endpoint.connectionCount)
+    }
+
     /// A packet for this connection was read.
     func packetArrived(at now: NIODeadline) {
         self.hasReceived = true
         guard self.quic.isOpen else { return }
         do throws(HTTP3Error) {
-            guard self.endpoint.permitsHolding(of: self) else { throw HTTP3Error(.memory) }
+            guard self.mayHoldOn() else { throw HTTP3Error(.memory) }
             guard self.quic.isServer else { return }
             let (progress, idlePackets) = (self.quic.progress, self.quic.idlePacketCount)
             if progress != self.seenProgress { self.abuse.earn(progress: progress - self.seenProgress) }

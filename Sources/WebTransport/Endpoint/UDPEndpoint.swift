@@ -30,7 +30,7 @@ final class UDPEndpoint {
     var counts = TransportCounts()
     private let onSocketLoss: () -> Void
     private let outputAllowance: OutputAllowance
-    private var inboundMemory: InboundMemory
+    var inboundMemory: InboundMemory
     /// Bytes that each connection may have waiting for acknowledgement.
     var outputShare: Int { self.outputAllowance.share(ofEachOf: self.connections.count) }
     /// Nil for a client.
@@ -218,14 +218,6 @@ final class UDPEndpoint {
         self.inboundMemory.changed(from: owner.seenHolding, to: .init())
     }
 
-    /// Whether a connection may go on holding what it holds, which is looked at anew.
-    func permitsHolding(of owner: PeerConnection) -> Bool {
-        let holding = owner.holding
-        self.inboundMemory.changed(from: owner.seenHolding, to: holding)
-        owner.seenHolding = holding
-        return self.inboundMemory.permits(holding, ofEachOf: self.connections.count)
-    }
-
     var connectionCount: Int { self.connections.count }
     var allConnections: [PeerConnection] { Array(self.connections.values) }
 
@@ -343,31 +335,6 @@ final class UDPEndpoint {
     }
 
     // MARK: Shutdown
-
-    /// Asks every session to finish.
-    func drainSessions() {
-        for connection in self.connections.values { connection.drain() }
-    }
-
-    /// Closes every session.
-    func close(sessions close: SessionClose) {
-        for connection in self.connections.values {
-            for session in connection.sessions.values { session.close(close) }
-            self.markDirty(connection)
-        }
-    }
-
-    /// Waits until the peers have taken note of the ends of their sessions, and have the responses that are under way.
-    func settled(within limit: TimeAmount) -> EventLoopFuture<Void> {
-        let promise = self.eventLoop.makePromise(of: Void.self)
-        let timeout = self.eventLoop.scheduleTask(in: limit) { promise.succeed() }
-        let futures = self.connections.values.map { $0.settled() }
-        EventLoopFuture.andAllComplete(futures, on: self.eventLoop).whenComplete { _ in
-            timeout.cancel()
-            promise.succeed()
-        }
-        return promise.futureResult
-    }
 
     /// Closes all connections, writes their last packets, and closes the socket.
     func close() -> EventLoopFuture<Void> {
