@@ -54,6 +54,38 @@ struct ApplicationMistakeTests {
         }
     }
 
+    @Test("Who reads late gets all that has come meanwhile, though the stream has not ended")
+    func lateReader() async throws {
+        let (pieces, size) = (300, 1_000)
+        try await Loopback.withServer { session in
+            var streams = session.incomingUnidirectionalStreams.makeAsyncIterator()
+            guard let first = await streams.next(), let second = await streams.next() else { return }
+            // Their pieces have come in turn: the other stream's are here.
+            let ended = try await second.collect()
+            #expect(ended.readableBytes == pieces * size)
+            var count = 0
+            for try await bytes in first {
+                count += bytes.readableBytes
+                if count == pieces * size { break }
+            }
+            try await session.openUnidirectionalStream().write(ByteBuffer(integer: count))
+            _ = try await session.closed
+        } _: { _, client in
+            try await client.withSession { session in
+                let first = try await session.openUnidirectionalStream()
+                let second = try await session.openUnidirectionalStream()
+                for _ in 0..<pieces {
+                    for stream in [first, second] { try await stream.write(ByteBuffer(repeating: 1, count: size)) }
+                }
+                second.finish()
+                var replies = session.incomingUnidirectionalStreams.makeAsyncIterator()
+                let reply = try #require(await replies.next())
+                var bytes = reply.makeAsyncIterator()
+                #expect(try await bytes.next() == ByteBuffer(integer: pieces * size))
+            }
+        }
+    }
+
     @Test("Who cancels a task that waits for datagrams may take them itself at once, on the loop and elsewhere")
     func datagramsAgain() async throws {
         try await Loopback.withServer { session in
