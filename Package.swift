@@ -219,6 +219,7 @@ let package = Package(
             "TransportBenchmarkTests",
             [
                 "TransportBenchmark", "NetworkEmulation", "NetworkModel", "Credentials", "HTTPSemantics",
+                "LoopConcurrency",
                 "WebTransport", "WebSocket", nioCore, nioPosix, httpTypes, logging,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),

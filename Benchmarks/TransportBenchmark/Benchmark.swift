@@ -9,6 +9,7 @@ public struct Benchmark: Sendable {
     private let settings: BenchmarkSettings
     private let opener: SessionOpener
     private let eventLoop: any EventLoop
+    private let meter: CostMeter
 
     /// - Parameters:
     ///   - settings: checked when `run` begins.
@@ -17,28 +18,43 @@ public struct Benchmark: Sendable {
         self.settings = settings
         self.opener = SessionOpener(target: target, eventLoop: eventLoop)
         self.eventLoop = eventLoop
+        self.meter = CostMeter(server: target.process, device: target.device)
     }
 
     /// Measures everything that the settings ask for.
     ///
-    /// Nothing counts until every transport has made a round trip: what the target does not offer shows at once.
+    /// Nothing counts until every transport has made a round trip: what the target does not offer shows at once. When the
+    /// task is cancelled, what was measured until then is the result.
     /// - Throws: `BenchmarkError` when the settings make no sense, the target cannot be reached, an echo differs from
-    ///   what was sent, or a session ends early; `CancellationError`.
+    ///   what was sent, or a session ends early; `CancellationError` when nothing has been measured yet.
     public func run(progress: any ProgressReporting) async throws -> BenchmarkResult {
         try self.settings.validate()
         return try await withTaskExecutorPreference(EventLoopTaskExecutor(self.eventLoop)) {
             progress.update("Trying each transport once", 0, of: self.settings.transports.count)
             try await self.tryEachTransport()
             var result = BenchmarkResult()
-            for scenario in self.settings.scenarios {
-                switch scenario {
-                case .handshake: result.handshakes = try await self.measureHandshakes(progress)
-                case .roundTrip: result.roundTrips = try await self.measureRoundTrips(progress)
-                case .latency, .headOfLine, .state:
-                    result.paced[scenario] = try await self.measure(scenario, progress)
-                }
+            do {
+                for scenario in self.settings.scenarios { try await self.measure(scenario, &result, progress) }
+            } catch {
+                // Whatever a session makes of being cancelled.
+                guard Task.isCancelled else { throw error }
+                guard !result.isEmpty else { throw CancellationError() }
+                result.isInterrupted = true
             }
             return result
+        }
+    }
+
+    private func measure(
+        _ scenario: Scenario,
+        _ result: inout BenchmarkResult,
+        _ progress: any ProgressReporting
+    ) async throws {
+        switch scenario {
+        case .handshake: try await self.measureHandshakes(&result.handshakes, progress)
+        case .roundTrip: try await self.measureRoundTrips(&result.roundTrips, progress)
+        case .latency, .headOfLine, .throughput, .state:
+            try await self.measure(scenario, &result.paced[scenario, default: [:]], progress)
         }
     }
 
@@ -63,28 +79,34 @@ public struct Benchmark: Sendable {
     }
 
     /// Opens sessions one at a time, in one way after the other; the one that begins changes each time.
-    private func measureHandshakes(_ progress: any ProgressReporting) async throws -> [SessionStart: StartSeries] {
-        guard self.settings.handshakes > 0 else { return [:] }
+    private func measureHandshakes(
+        _ series: inout [SessionStart: StartSeries],
+        _ progress: any ProgressReporting
+    ) async throws {
+        guard self.settings.handshakes > 0 else { return }
         let message = EchoMessage(size: self.settings.size).make(1)
         var starts: [SessionStart] = []
         for start in self.settings.starts where try await self.opener.canBegin(start, message: message) {
             starts.append(start)
         }
-        var series = Dictionary(uniqueKeysWithValues: starts.map { ($0, StartSeries()) })
         for attempt in 0..<self.settings.handshakes {
             progress.update("Opening sessions", attempt, of: self.settings.handshakes)
             for start in Schedule.rotated(starts, by: attempt) {
                 try Task.checkCancellation()
-                series[start]?.record(try await self.opener.times(of: start, message: message))
+                let begin = self.meter.read()
+                let times = try await self.opener.times(of: start, message: message)
+                series[start, default: StartSeries()].record(times, cost: self.meter.cost(of: 1, since: begin))
             }
         }
-        return series
     }
 
-    private func measureRoundTrips(_ progress: any ProgressReporting) async throws -> [TransportKind: Series] {
+    private func measureRoundTrips(
+        _ series: inout [TransportKind: RoundTripSeries],
+        _ progress: any ProgressReporting
+    ) async throws {
         let (settings, transports) = (self.settings, self.settings.transports(for: .roundTrip))
         let schedule = Schedule(transports: transports, rounds: settings.rounds, messages: settings.messages)
-        return try await self.withConversations(transports, connections: settings.connections) {
+        try await self.withConversations(transports, connections: settings.connections) {
             conversations in
             for (index, transport) in transports.enumerated() {
                 progress.update("Warming up", index, of: transports.count)
@@ -93,49 +115,61 @@ public struct Benchmark: Sendable {
                     messages: settings.warmUp * settings.connections
                 )
             }
-            var series = Dictionary(uniqueKeysWithValues: transports.map { ($0, Series()) })
             for (index, turn) in schedule.turns.enumerated() {
                 progress.update("Measuring round trips", index, of: schedule.turns.count)
+                let begin = self.meter.read()
                 let result = try await self.turn(conversations[turn.transport] ?? [], messages: turn.messages)
-                series[turn.transport]?.record(turn: result)
+                let cost = self.meter.cost(of: turn.messages, since: begin)
+                series[turn.transport, default: RoundTripSeries()].record(result, cost: cost)
             }
             progress.update("Measuring round trips", schedule.turns.count, of: schedule.turns.count)
-            return series
         }
     }
 
     /// Messages at fixed times, the transports in turn, on sessions that are opened for each turn.
     private func measure(
         _ scenario: Scenario,
+        _ series: inout [TransportKind: PacedSeries],
         _ progress: any ProgressReporting
-    ) async throws -> [TransportKind: PacedSeries] {
-        guard let load = self.settings.load(for: scenario) else { return [:] }
+    ) async throws {
+        guard let load = self.settings.load(for: scenario) else { return }
         let (transports, rounds) = (self.settings.transports(for: scenario), self.settings.rounds)
-        var series = Dictionary(uniqueKeysWithValues: transports.map { ($0, PacedSeries()) })
         for round in 0..<rounds {
             for (index, transport) in Schedule.rotated(transports, by: round).enumerated() {
                 let turn = round * transports.count + index
                 progress.update("Measuring \(scenario.rawValue)", turn, of: rounds * transports.count)
-                series[transport]?.record(try await self.turn(transport, load))
+                if load.bulkSize != nil {
+                    let (outcomes, _) = try await self.turn(transport, load.quiet)
+                    series[transport, default: PacedSeries()].record(quiet: outcomes)
+                }
+                let (outcomes, cost) = try await self.turn(transport, load)
+                series[transport, default: PacedSeries()].record(outcomes, cost: cost)
             }
         }
-        return series
     }
 
     /// All sessions of one transport send their messages at the same time.
-    private func turn(_ transport: TransportKind, _ load: PacedLoad) async throws -> [PacedOutcome] {
+    private func turn(_ transport: TransportKind, _ load: PacedLoad) async throws -> ([PacedOutcome], Cost) {
+        let (count, loop, meter) = (self.settings.connections, self.eventLoop, self.meter)
+        let costs = NIOLoopBound(TurnCost(meter, messages: load.count * count), eventLoop: loop)
         let turn = PacedTurn(
             kind: transport,
             load: load,
-            size: self.settings.size,
-            patience: self.settings.patience,
+            messages: PacedMessages(size: self.settings.size, bulkSize: load.bulkSize),
+            patience: load.bulkSize == nil
+                ? self.settings.patience : self.settings.patience * BenchmarkSettings.bulkPatience,
             opener: self.opener,
-            eventLoop: self.eventLoop
+            eventLoop: loop,
+            begin: NIOLoopBound(Rendezvous(of: count) { costs.value.begin() }, eventLoop: loop),
+            end: NIOLoopBound(Rendezvous(of: count) { costs.value.end() }, eventLoop: loop)
         )
-        return try await withThrowingTaskGroup(of: PacedOutcome.self) { group in
-            for _ in 0..<self.settings.connections { group.addTask { try await turn.run() } }
+        let outcomes = try await withThrowingTaskGroup(of: PacedOutcome.self) { group in
+            for _ in 0..<count { group.addTask { try await turn.run() } }
             return try await group.reduce(into: []) { $0.append($1) }
         }
+        var cost = costs.value.cost
+        if load.bulkSize != nil { cost.count = outcomes.reduce(0) { $0 + UInt64($1.wholeBulkByteCount) } }
+        return (outcomes, cost)
     }
 
     /// All sessions of one transport make their share of the round trips at once.
@@ -172,13 +206,4 @@ public struct Benchmark: Sendable {
             return try await body(conversations)
         }
     }
-}
-
-/// What was measured.
-public struct BenchmarkResult: Sendable {
-    /// Times to a usable session, and to the first echo.
-    public var handshakes: [SessionStart: StartSeries] = [:]
-    public var roundTrips: [TransportKind: Series] = [:]
-    /// Of the scenarios in which messages have their times.
-    public var paced: [Scenario: [TransportKind: PacedSeries]] = [:]
 }

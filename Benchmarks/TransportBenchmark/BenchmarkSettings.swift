@@ -26,6 +26,10 @@ public struct BenchmarkSettings: Sendable, Hashable {
     public var seconds = 2.0
     /// How long to wait for echoes after the last message of such a turn.
     public var patience = TimeAmount.seconds(3)
+    /// So much longer where messages wait behind a bulk transfer.
+    static let bulkPatience: Int64 = 4
+    /// Whether transports are compared however busy the machine is.
+    public var acceptsNoise = false
     /// After so long without its echo a datagram counts as lost.
     public var datagramTimeout = TimeAmount.seconds(1)
 

@@ -11,10 +11,22 @@ public struct BenchmarkTarget: Sendable {
     public let credentials: ClientCredentials
     /// Whether this program started the server.
     public let isOwnServer: Bool
+    /// Its process, when it runs on this machine.
+    public let process: Int32?
+    /// The network device of this machine on the way to it; nil when that is not known.
+    public let device: String?
 
-    /// - Parameter url: `https`; a path of `/` alone stands for the `/echo` of an Apus server.
+    /// - Parameters:
+    ///   - url: `https`; a path of `/` alone stands for the `/echo` of an Apus server.
+    ///   - device: nil for the loopback device if the host is an address of it, else for none.
     /// - Throws: `BenchmarkError` with `usage` for any other scheme.
-    public init(url: SessionURL, credentials: ClientCredentials, isOwnServer: Bool = false) throws(BenchmarkError) {
+    public init(
+        url: SessionURL,
+        credentials: ClientCredentials,
+        isOwnServer: Bool = false,
+        process: Int32? = nil,
+        device: String? = nil
+    ) throws(BenchmarkError) {
         guard url.scheme == "https" else {
             throw BenchmarkError(
                 .usage,
@@ -27,5 +39,13 @@ public struct BenchmarkTarget: Sendable {
         self.webSocketURL = "wss://\(url.authority)\(path)"
         self.credentials = credentials
         self.isOwnServer = isOwnServer
+        self.process = process
+        self.device = device ?? (Self.isLoopback(url.authority) ? WireUse.loopback : nil)
+    }
+
+    /// Whether a URL, or its authority, leads to this machine itself.
+    public static func isLoopback(_ url: String) -> Bool {
+        let authority = url.hasPrefix("https://") ? url.dropFirst("https://".count) : url[...]
+        return ["127.", "[::1]", "localhost"].contains { authority.hasPrefix($0) }
     }
 }

@@ -8,6 +8,8 @@ public enum Scenario: String, Sendable, Hashable, CaseIterable, Codable {
     case latency
     /// Independent sequences of messages at a fixed rate, and how much they hold each other up.
     case headOfLine = "head-of-line"
+    /// A bulk transfer, and what it does to messages at a fixed rate on the same session.
+    case throughput
     /// Updates of which only the newest matters: how old is what the receiver knows.
     case state
 
@@ -21,6 +23,8 @@ public enum Scenario: String, Sendable, Hashable, CaseIterable, Codable {
         case .latency: PacedLoad(sequences: 1, rate: 100)
         // Eight players, documents or channels that have nothing to do with each other.
         case .headOfLine: PacedLoad(sequences: 8, rate: 30)
+        // A cursor, or somebody who types, beside a file.
+        case .throughput: PacedLoad(sequences: 1, rate: 20, bulkSize: 16_384)
         // The frames of a game.
         case .state: PacedLoad(sequences: 1, rate: 60)
         }

@@ -43,13 +43,16 @@ public struct StartSeries: Sendable {
     public internal(set) var session = Series()
     /// From nothing until the program has the echo of its first message: on a bidirectional stream, or as a message.
     public internal(set) var firstEcho = Series()
+    /// What such a session, with its echo and its end, has cost.
+    public internal(set) var cost = Cost.none
 
     public init() {}
 
-    mutating func record(_ times: StartTimes) {
+    mutating func record(_ times: StartTimes, cost: Cost) {
         // Each attempt is a turn of its own.
         self.session.record(turn: [TurnResult(nanoseconds: [times.session])])
         self.firstEcho.record(turn: [TurnResult(nanoseconds: [times.firstEcho])])
+        self.cost = self.cost + cost
     }
 }
 

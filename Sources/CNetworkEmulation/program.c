@@ -43,6 +43,7 @@ static void become(const CNetworkEmulation_program *program, pid_t parent) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent) return;
     // Ctrl-C reaches the parent alone, which ends the programs in its own order.
     if (setpgid(0, 0)) return;
+    if (CNetworkEmulation_keep_to(program->processors, program->processor_count)) return;
     reset_signals();
     if (place_descriptors(program)) return;
     execv(program->executable, program->arguments);

@@ -24,6 +24,7 @@ struct BenchCommand: AsyncParsableCommand {
             less often
               latency       messages at fixed times: an age counts from when a message was due
               head-of-line  eight independent sequences at fixed times, which may hold each other up
+              throughput    16 KiB at a time there and back, and what that does to messages on the same session
               state         60 updates a second of which only the newest matters: how stale is the other end?
 
             A target must answer https://HOST:PORT/PATH over HTTP/3 (WebTransport) and wss://HOST:PORT/PATH (WebSocket): \
@@ -96,9 +97,23 @@ struct BenchCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Seconds that count in each turn of such messages.", valueName: "n"))
     var seconds = BenchmarkSettings().seconds
 
+    @Flag(help: "Compare transports even if other programs keep the machine busy.")
+    var allowNoise = false
+
+    @Flag(help: "Let the system choose processors for the client and the server, instead of one for each.")
+    var noPinning = false
+
     @OptionGroup var emulation: NetworkOptions
 
     @OptionGroup var trust: TrustOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "The process of a --target on this machine, whose use of the processor counts.",
+            valueName: "id"
+        )
+    )
+    var serverProcess: Int32?
 
     @Option(help: ArgumentHelp("Write everything, with the raw histograms, as JSON.", valueName: "file"))
     var json: String?
@@ -107,6 +122,9 @@ struct BenchCommand: AsyncParsableCommand {
         try self.emulation.validate(target: self.target)
         guard self.target != nil || (self.trust.hash.isEmpty && !self.trust.insecure) else {
             throw ValidationError("--hash and --insecure are for a --target; the command's own server needs neither.")
+        }
+        guard self.target != nil || self.serverProcess == nil else {
+            throw ValidationError("--server-process is for a --target; the command's own server needs none.")
         }
         do {
             try self.settings().validate()
@@ -123,7 +141,9 @@ struct BenchCommand: AsyncParsableCommand {
         } catch let error as NetworkError {
             throw CommandFailure.report(error.message, error.code.exitCode)
         } catch let error as Interrupted {
-            throw CommandFailure.report("interrupted; nothing was written", Interruption.exitCode(error.signal))
+            // The outer process says so.
+            if self.emulation.withinNetwork { throw ExitCode(Interruption.exitCode(error.signal)) }
+            throw CommandFailure.report("interrupted before anything was measured", Interruption.exitCode(error.signal))
         } catch {
             throw CommandFailure.report(error)
         }
@@ -135,58 +155,82 @@ struct BenchCommand: AsyncParsableCommand {
         let file = try self.json.map { try OutputFile(path: $0) }
         defer { file?.discard() }
         let progress = StandardErrorProgress()
-        let record: BenchmarkRecord
+        let processors = self.noPinning || self.emulation.withinNetwork ? .none : ProcessorPlan()
+        let noise = NoiseMeter(server: self.serverProcess)
+        var (record, signal): (BenchmarkRecord, CInt?)
         do {
-            record = try await Interruption().cancelling {
-                if let request { return try await EmulatedComparison(request).run(progress) }
-                return try await self.measure(settings, progress)
+            (record, signal) = try await Interruption().concluding {
+                if let request { return try await EmulatedComparison(request, on: processors).run(progress) }
+                return try await self.measure(settings, on: processors, progress)
             }
             progress.finish()
         } catch {
             progress.finish()
             throw error
         }
+        if !self.emulation.withinNetwork { record.processors = processors }
+        // The outer process knows all that have a part in it.
+        if self.knowsServer, !self.emulation.withinNetwork { record.add(noise?.noise()) }
         FileDescriptorOutput.standardOutput(BenchmarkReport(record).text)
         try file?.write(record.json())
+        guard let signal else { return }
+        let code = Interruption.exitCode(signal)
+        // The outer process says so.
+        if self.emulation.withinNetwork { throw ExitCode(code) }
+        throw CommandFailure.report("interrupted; the report has what was measured until then", code)
+    }
+
+    /// Whether what others do can be told from what the server does.
+    private var knowsServer: Bool {
+        guard let target = self.target else { return true }
+        return self.serverProcess != nil || !BenchmarkTarget.isLoopback(target)
     }
 
     private func measure(
         _ settings: BenchmarkSettings,
+        on processors: ProcessorPlan,
         _ progress: StandardErrorProgress
     ) async throws -> BenchmarkRecord {
         if let target = self.target {
             guard let url = SessionURL(target) else {
                 throw BenchmarkError(.usage, "\(target.debugDescription) is not a URL; write https://host:port/path")
             }
-            let target = try BenchmarkTarget(url: url, credentials: self.trust.credentials())
-            return try await Self.measure(target, settings, progress)
+            let target = try BenchmarkTarget(
+                url: url,
+                credentials: self.trust.credentials(),
+                process: self.serverProcess,
+                device: self.emulation.withinNetwork ? NamespacePair.deviceName : nil
+            )
+            return try await Self.measure(target, settings, on: processors, progress)
         }
         progress.update("Starting a server", 0, of: 1)
-        return try await ServerProcess.withServer(executable: Self.executable()) { server in
+        return try await ServerProcess.withServer(executable: Self.executable(), on: processors.server) { server in
             guard let url = SessionURL("https://\(server.authority)") else {
                 preconditionFailure("an address and a port make a URL: \(server.authority)")
             }
             let target = try BenchmarkTarget(
                 url: url,
                 credentials: ClientCredentials(verification: .fingerprints([server.fingerprint])),
-                isOwnServer: true
+                isOwnServer: true,
+                process: server.process
             )
-            return try await Self.measure(target, settings, progress)
+            return try await Self.measure(target, settings, on: processors, progress)
         }
     }
 
     private static func measure(
         _ target: BenchmarkTarget,
         _ settings: BenchmarkSettings,
+        on processors: ProcessorPlan,
         _ progress: StandardErrorProgress
     ) async throws -> BenchmarkRecord {
         // A loop of its own: nothing else runs on its thread.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let result: BenchmarkResult
         do {
-            result = try await Benchmark(settings: settings, target: target, eventLoop: group.next()).run(
-                progress: progress
-            )
+            let loop = group.next()
+            try await processors.keepClient(on: loop)
+            result = try await Benchmark(settings: settings, target: target, eventLoop: loop).run(progress: progress)
         } catch {
             // The measurement's own error is the one to tell.
             try? await group.shutdownGracefully()
@@ -218,6 +262,7 @@ struct BenchCommand: AsyncParsableCommand {
         settings.rounds = self.rounds
         settings.warmUp = self.warmUp
         settings.handshakes = self.handshakes
+        settings.acceptsNoise = self.allowNoise
         (settings.rate, settings.sequences, settings.seconds) = (self.rate, self.sequences, self.seconds)
         return settings
     }

@@ -43,6 +43,35 @@ final class Interruption: Sendable {
             preconditionFailure("the body returns or throws")
         }
     }
+
+    /// Runs `body`, cancels it at the first signal, and waits for what it makes of that.
+    /// - Returns: what `body` returns, and the signal if one came before.
+    /// - Throws: `Interrupted` when `body` throws after a signal; else what `body` throws.
+    func concluding<Result: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Result
+    ) async throws -> (Result, signal: CInt?) {
+        try await withThrowingTaskGroup(of: CInt?.self) { group in
+            group.addTask {
+                for await signal in self.signals { return signal }
+                return nil
+            }
+            let work = Task { try await body() }
+            // It returns when the work is done, or has been cancelled and is done then.
+            group.addTask {
+                _ = await work.result
+                return nil
+            }
+            let signal = try await group.next() ?? nil
+            if signal != nil { work.cancel() }
+            group.cancelAll()
+            do {
+                return (try await work.value, signal)
+            } catch {
+                guard let signal else { throw error }
+                throw Interrupted(signal: signal)
+            }
+        }
+    }
 }
 
 /// A signal has ended what was being done.

@@ -124,6 +124,26 @@ def test_nothing_is_left_however_it_ends(
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_a_run_keeps_what_was_measured(
+    apus: Path, tmp_path: Path, network: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C ends cleanly with what was measured so far, with the network that it was measured on"""
+    process = subprocess.Popen(
+        [apus, "bench", "--network", network, "--handshakes", "1", "--messages", "1000000", "--warm-up", "1",
+         "--json", "out.json"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
+    while "Measuring round trips" not in (line := process.stderr.readline()):
+        assert line, "it ended before it measured"
+    process.send_signal(number)
+    output, said = process.communicate(timeout=STOP_TIMEOUT)
+    assert process.returncode == 128 + number
+    assert said.count("apus:") == 1 and "interrupted" in said
+    assert "Run       interrupted" in output and "Network quick, emulated" in output
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert record["isInterrupted"] is True and record["network"]["network"]["name"] == "quick"
+
+
 @pytest.mark.parametrize("victim", ["emulate", "serve"])
 def test_a_process_that_is_lost_is_an_error(apus: Path, tmp_path: Path, network: Path, victim: str) -> None:
     process = subprocess.Popen(

@@ -30,9 +30,14 @@ struct EndToEndTests {
         }
         for transport in asked.transports(for: .roundTrip) {
             let series = try #require(result.roundTrips[transport])
-            #expect(Summary(series).count == 40, "\(transport)")
-            #expect(series.lost == 0, "\(transport)")
-            #expect(series.turnMedians.count == 4)
+            #expect(Summary(series.times).count == 40, "\(transport)")
+            #expect(series.times.lost == 0, "\(transport)")
+            #expect(series.times.turnMedians.count == 4)
+            #expect(series.cost.count == 40)
+            // Both ends are threads of this process; nothing is known of another.
+            #expect(series.cost.client.processorNanoseconds > 0)
+            #expect(series.cost.server == nil)
+            #expect(try #require(series.cost.wire).bytes > 40 * 2 * UInt64(asked.size))
         }
         #expect(progress.activities.last == "Measuring round trips")
     }
@@ -84,7 +89,7 @@ struct EndToEndTests {
         (settings.messages, settings.rounds, settings.datagramTimeout) = (10, 1, .milliseconds(100))
         let asked = settings
         let result = try await Self.measure(asked, swallowing: 5)
-        let summary = Summary(try #require(result.roundTrips[.webTransportDatagram]))
+        let summary = Summary(try #require(result.roundTrips[.webTransportDatagram]).times)
         #expect(summary.lost == 2)
         #expect(summary.count == 8)
     }
@@ -101,7 +106,7 @@ struct EndToEndTests {
 
     @Test(
         "Messages with their times come back over every transport",
-        arguments: [Scenario.latency, .headOfLine, .state]
+        arguments: [Scenario.latency, .headOfLine, .throughput, .state]
     )
     func paced(scenario: Scenario) async throws {
         let asked = Self.paced([scenario])
@@ -117,6 +122,17 @@ struct EndToEndTests {
             if transport != .webTransportDatagram { #expect(series.ages.lost == 0, "\(transport)") }
             // Streams of their own may overtake each other; nothing else does.
             if transport == .webSocket { #expect(series.fresh == 60) }
+            if scenario == .throughput {
+                #expect(series.turnRates.count == 2)
+                // At least one message of it, in a turn of a tenth of a second.
+                #expect(series.turnRates.allSatisfy { $0 >= 163_840 }, "\(transport)")
+                #expect(Summary(series.quietAges).count + series.quietAges.lost == 60)
+                #expect(series.cost.count >= 2 * 16_384)
+            } else {
+                #expect(series.turnRates.isEmpty)
+                // With those of the warm-up: 0.6 s at 150 a second, in two rounds on two sessions.
+                #expect(series.cost.count == 360)
+            }
         }
         #expect(result.roundTrips.isEmpty)
     }
@@ -144,5 +160,51 @@ struct EndToEndTests {
         #expect(series.ages.lost >= 10)
         #expect(Summary(series.ages).count <= 20)
         #expect(series.fresh <= 20)
+    }
+
+    @Test("Who ends a run keeps what was measured until then, and hears when that is nothing")
+    func interruption() async throws {
+        var settings = Self.paced([.handshake, .latency])
+        (settings.handshakes, settings.rounds) = (1, 1_000)
+        let asked = settings
+        for (activity, isEmpty) in [("Measuring latency", false), ("Trying each transport once", true)] {
+            let result = try await EchoServers.run { target, loop in
+                let progress = SignallingProgress(activity)
+                return try await withThrowingTaskGroup(of: Result<BenchmarkResult, any Error>.self) { group in
+                    group.addTask {
+                        let benchmark = Benchmark(settings: asked, target: target, eventLoop: loop)
+                        do { return .success(try await benchmark.run(progress: progress)) } catch {
+                            return .failure(error)
+                        }
+                    }
+                    for await _ in progress.reached { break }
+                    group.cancelAll()
+                    return try #require(try await group.next())
+                }
+            }
+            if isEmpty {
+                #expect(throws: CancellationError.self) { try result.get() }
+            } else {
+                let kept = try result.get()
+                #expect(kept.isInterrupted)
+                #expect(kept.handshakes[.webSocket].map { Summary($0.session).count } == 1)
+            }
+        }
+    }
+}
+
+/// Tells when a measurement has come to something.
+private struct SignallingProgress: ProgressReporting {
+    let reached: AsyncStream<Void>
+    private let source: AsyncStream<Void>.Continuation
+    private let activity: String
+
+    init(_ activity: String) {
+        (self.reached, self.source) = AsyncStream.makeStream()
+        self.activity = activity
+    }
+
+    func update(_ activity: String, _ done: Int, of total: Int) {
+        if activity == self.activity { self.source.yield() }
     }
 }

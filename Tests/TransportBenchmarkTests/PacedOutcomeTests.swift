@@ -72,7 +72,7 @@ struct PacedOutcomeTests {
 @Suite("The log of arrivals")
 struct ArrivalLogTests {
     private let loop = EmbeddedEventLoop()
-    private let messages = EchoMessage(size: 16)
+    private let messages = PacedMessages(size: 16, bulkSize: nil)
 
     private func makeLog(sending count: Int) throws -> ArrivalLog {
         var load = PacedLoad(sequences: 1, rate: 1_000, seconds: 0.004)

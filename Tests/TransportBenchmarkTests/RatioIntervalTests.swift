@@ -49,10 +49,23 @@ struct RatioIntervalTests {
     @Test("The text says what is called, what is not, and what it would take")
     func text() throws {
         let slower = try #require(RatioInterval(of: [200, 201, 202, 203, 204], to: [100, 101, 102, 103, 104]))
-        let lines = ComparisonText.lines("median", [("wt-stream", slower), ("wt-datagram", nil), ("ws", nil)])
+        let lines = Self.lines([("wt-stream", slower), ("wt-datagram", nil), ("ws", nil)])
         #expect(lines.count == 2)
         #expect(lines[1].hasPrefix("  wt-stream  1.98× (") && lines[1].hasSuffix("longer"))
-        #expect(ComparisonText.lines("median", [("wt-stream", nil), ("ws", nil)]).first?.contains("5 rounds") == true)
-        #expect(ComparisonText.lines("median", [("wt-stream", slower)]).isEmpty, "there is nothing to compare with")
+        #expect(Self.lines([("wt-stream", nil), ("ws", nil)]).first?.contains("5 rounds") == true)
+        #expect(Self.lines([("wt-stream", slower)]).isEmpty, "there is nothing to compare with")
+    }
+
+    @Test("What was measured on a busy machine is not compared, and the text says why")
+    func busy() {
+        #expect(Self.lines([("wt-stream", nil), ("ws", nil)], objection: "too loud") == ["No comparison: too loud."])
+        #expect(Self.lines([("ws", nil)], objection: "too loud").isEmpty, "there is nothing to compare with")
+    }
+
+    private static func lines(
+        _ comparisons: [(name: String, interval: RatioInterval?)],
+        objection: String? = nil
+    ) -> [String] {
+        ComparisonText.lines("median", comparisons, objection: objection)
     }
 }

@@ -71,7 +71,10 @@ struct ReportTests {
 
     @Test(
         "Each scenario whose messages have their times says what counts, within 80 columns",
-        arguments: [(Scenario.latency, "100 messages a second"), (.headOfLine, "8 sequences"), (.state, "100 %")]
+        arguments: [
+            (Scenario.latency, "100 messages a second"), (.headOfLine, "8 sequences"), (.state, "100 %"),
+            (.throughput, "16 KiB at a time"),
+        ]
     )
     func paced(scenario: Scenario, phrase: String) throws {
         let text = BenchmarkReport(try Self.record([scenario])).text
@@ -84,12 +87,12 @@ struct ReportTests {
     @Test("The JSON holds everything again")
     func json() throws {
         let record = try Self.record(Scenario.allCases)
-        #expect(record.paced.map(\.scenario) == [.latency, .headOfLine, .state])
+        #expect(record.paced.map(\.scenario) == [.latency, .headOfLine, .throughput, .state])
         let data = try record.json()
         #expect(data.last == UInt8(ascii: "\n"))
         #expect(try JSONDecoder().decode(BenchmarkRecord.self, from: data) == record)
         let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-        #expect(object["schemaVersion"] as? Int == 1)
+        #expect(object["schemaVersion"] as? Int == 2)
         #expect(object["date"] as? String == "1970-01-01T00:00:00Z")
     }
 
@@ -114,10 +117,10 @@ struct ReportTests {
     func readyLine() {
         let hash = String(repeating: "ab", count: 32)
         let line = #"{"ready":true,"port":4433,"httpPort":8080,"certificateSHA256":"\#(hash)","urls":[]}"#
-        #expect(ServerProcess(readyLine: line, host: "127.0.0.1")?.authority == "127.0.0.1:4433")
-        #expect(ServerProcess(readyLine: line, host: "127.0.0.1")?.fingerprint.hexadecimal == hash)
-        #expect(ServerProcess(readyLine: "hello", host: "127.0.0.1") == nil)
-        #expect(ServerProcess(readyLine: line.replacing("true", with: "false"), host: "127.0.0.1") == nil)
+        #expect(ServerProcess(readyLine: line, host: "127.0.0.1", process: 7)?.authority == "127.0.0.1:4433")
+        #expect(ServerProcess(readyLine: line, host: "127.0.0.1", process: 7)?.fingerprint.hexadecimal == hash)
+        #expect(ServerProcess(readyLine: "hello", host: "127.0.0.1", process: 7) == nil)
+        #expect(ServerProcess(readyLine: line.replacing("true", with: "false"), host: "127.0.0.1", process: 7) == nil)
     }
 
     private static func summary(_ median: UInt64) -> Summary {
@@ -126,28 +129,37 @@ struct ReportTests {
         return Summary(series)
     }
 
+    /// Of two messages.
+    private static let cost = Cost(
+        count: 2,
+        client: ProcessUse(processorNanoseconds: 100_000, contextSwitches: 3),
+        server: ProcessUse(processorNanoseconds: 80_000, contextSwitches: 4),
+        wire: WireUse(bytes: 600, packets: 5)
+    )
+
     private static func record(_ scenarios: [Scenario] = Scenario.usual) throws -> BenchmarkRecord {
-        var (slow, fast) = (Series(), Series())
-        slow.record(turn: [TurnResult(nanoseconds: [100_000], lost: 1)])
-        fast.record(turn: [TurnResult(nanoseconds: [50_000])])
+        var (slow, fast) = (RoundTripSeries(), RoundTripSeries())
+        slow.record([TurnResult(nanoseconds: [100_000], lost: 1)], cost: Self.cost)
+        fast.record([TurnResult(nanoseconds: [50_000])], cost: Self.cost)
         var settings = BenchmarkSettings()
         settings.scenarios = scenarios
         var start = StartSeries()
-        start.record(StartTimes(session: 1_000_000, firstEcho: 1_500_000))
-        var result = BenchmarkResult(
-            handshakes: [.webTransport: start, .webSocket: start],
-            roundTrips: [.webTransportDatagram: slow, .webSocket: fast]
-        )
+        start.record(StartTimes(session: 1_000_000, firstEcho: 1_500_000), cost: Self.cost)
+        var result = BenchmarkResult()
+        result.handshakes = [.webTransport: start, .webSocket: start]
+        result.roundTrips = [.webTransportDatagram: slow, .webSocket: fast]
         for scenario in scenarios {
             guard let load = settings.load(for: scenario) else { continue }
             var series = PacedSeries()
-            series.record([
-                PacedOutcome(
-                    load: load,
-                    ages: Array(repeating: 1_000_000, count: load.count),
-                    lateness: Array(repeating: 10_000, count: load.count)
-                )
-            ])
+            let outcome = PacedOutcome(
+                load: load,
+                ages: Array(repeating: 1_000_000, count: load.count),
+                lateness: Array(repeating: 10_000, count: load.count),
+                bulkByteCount: 2_500_000,
+                wholeBulkByteCount: 3_000_000
+            )
+            series.record([outcome], cost: Self.cost)
+            if load.bulkSize != nil { series.record(quiet: [outcome]) }
             result.paced[scenario] = [.webTransportStream: series, .webSocket: series]
         }
         return BenchmarkRecord(

@@ -9,6 +9,8 @@ public struct NamespacePair: ~Copyable {
     /// Private addresses (RFC 1918) that only these two namespaces see.
     public static let clientAddress = "10.0.0.1"
     public static let serverAddress = "10.0.0.2"
+    /// What each namespace calls its device.
+    public static let deviceName = "link"
 
     public let client: NetworkNamespace
     public let server: NetworkNamespace

@@ -15,6 +15,7 @@ enum EmulatorProcess {
         _ request: EmulationRequest,
         between devices: [CInt],
         executable: String,
+        on processors: [Int32],
         _ body: @escaping @Sendable () async throws -> Result
     ) async throws -> (Result, EmulationReport) {
         let directory = try TemporaryDirectory()
@@ -27,7 +28,8 @@ enum EmulatorProcess {
             ["emulate", file],
             errors: .log("\(directory.path)/\(Self.log)"),
             input: control.readEnd,
-            inherited: devices
+            inherited: devices,
+            on: processors
         )
         let isReady = await child.nextLine(within: Self.startTime) == EmulationRequest.readyLine
         let supervision = await child.supervise {

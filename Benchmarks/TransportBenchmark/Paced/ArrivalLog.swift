@@ -12,15 +12,18 @@ final class ArrivalLog {
     }
 
     private let load: PacedLoad
-    private let messages: EchoMessage
+    private let messages: PacedMessages
     private let eventLoop: any EventLoop
     private var state = State.receiving
     private var begin = NIODeadline.now()
     private var ages: [UInt64?]
     private var lateness: [UInt64] = []
     private var missing: Int
+    /// Of the bulk transfer, while messages counted, and in all.
+    private var bulkByteCount = 0
+    private var wholeBulkByteCount = 0
 
-    init(_ load: PacedLoad, messages: EchoMessage, eventLoop: any EventLoop) {
+    init(_ load: PacedLoad, messages: PacedMessages, eventLoop: any EventLoop) {
         self.load = load
         self.messages = messages
         self.eventLoop = eventLoop
@@ -28,7 +31,15 @@ final class ArrivalLog {
         self.missing = load.count
     }
 
-    var outcome: PacedOutcome { PacedOutcome(load: self.load, ages: self.ages, lateness: self.lateness) }
+    var outcome: PacedOutcome {
+        PacedOutcome(
+            load: self.load,
+            ages: self.ages,
+            lateness: self.lateness,
+            bulkByteCount: self.bulkByteCount,
+            wholeBulkByteCount: self.wholeBulkByteCount
+        )
+    }
 
     /// The first message is due at this time.
     func begin(at begin: NIODeadline) {
@@ -47,6 +58,17 @@ final class ArrivalLog {
 
     /// Something came back. What comes twice, as datagrams may, counts once.
     func arrived(_ echo: ByteBuffer, at now: NIODeadline) {
+        if let number = self.messages.bulkNumber(of: echo) {
+            guard echo == self.messages.bulk(number) else {
+                self.fail(.mismatch(sent: self.messages.bulk(number), received: echo))
+                return
+            }
+            self.wholeBulkByteCount += echo.readableBytes
+            if self.due(self.load.firstCounted) <= now, now < self.due(self.load.count) {
+                self.bulkByteCount += echo.readableBytes
+            }
+            return
+        }
         guard let number = EchoMessage.number(of: echo).flatMap({ Int(exactly: $0) }), number < self.lateness.count,
             echo == self.messages.make(UInt64(number))
         else {

@@ -13,11 +13,14 @@ public struct PacedLoad: Sendable, Hashable, Codable {
     public var seconds: Double
     /// Seconds before them, with the same messages, that do not.
     public var warmUpSeconds = 0.5
+    /// The bytes of each message of a bulk transfer beside them, which is sent as fast as it goes; nil for none.
+    public var bulkSize: Int?
 
-    public init(sequences: Int, rate: Double, seconds: Double = 2) {
+    public init(sequences: Int, rate: Double, seconds: Double = 2, bulkSize: Int? = nil) {
         self.sequences = sequences
         self.rate = rate
         self.seconds = seconds
+        self.bulkSize = bulkSize
     }
 
     /// Messages of a turn, of all sequences, with those that do not count.
@@ -36,4 +39,14 @@ public struct PacedLoad: Sendable, Hashable, Codable {
 
     /// The sequence of a message, from zero.
     func sequence(of number: Int) -> Int { number % self.sequences }
+
+    /// The sequence of the bulk transfer: the last.
+    var bulkSequence: Int { self.sequences }
+
+    /// The same without a bulk transfer.
+    var quiet: PacedLoad {
+        var quiet = self
+        quiet.bulkSize = nil
+        return quiet
+    }
 }

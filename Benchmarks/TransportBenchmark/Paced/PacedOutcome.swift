@@ -10,6 +10,9 @@ struct PacedOutcome: Sendable {
     var ages: [UInt64?]
     /// For each message the nanoseconds from when it was due until the client began to send it.
     var lateness: [UInt64]
+    /// What came back of a bulk transfer while messages counted, and in all.
+    var bulkByteCount = 0
+    var wholeBulkByteCount = 0
 
     private var counted: Range<Int> { min(self.load.firstCounted, self.ages.count)..<self.ages.count }
 

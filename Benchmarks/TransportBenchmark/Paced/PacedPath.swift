@@ -7,13 +7,13 @@ protocol PacedPath: Sendable {
     @concurrent func send(_ message: ByteBuffer, of sequence: Int) async throws
 }
 
-/// Messages of one size that arrive as bytes of a stream.
+/// Messages that arrive as bytes of a stream, one behind the other.
 struct StreamMessages {
-    private let size: Int
+    private let messages: PacedMessages
     private var received = ByteBuffer()
 
-    init(size: Int) {
-        self.size = size
+    init(_ messages: PacedMessages) {
+        self.messages = messages
     }
 
     /// Takes what came next on the stream.
@@ -23,5 +23,7 @@ struct StreamMessages {
     }
 
     /// The next whole message.
-    mutating func next() -> ByteBuffer? { self.received.readSlice(length: self.size) }
+    mutating func next() -> ByteBuffer? {
+        self.received.readSlice(length: self.messages.size(of: self.received))
+    }
 }

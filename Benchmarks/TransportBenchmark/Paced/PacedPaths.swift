@@ -60,7 +60,7 @@ struct PacedStreamsPath: PacedPath {
     init(
         _ session: WebTransportSession,
         streams count: Int,
-        messageSize: Int,
+        messages: PacedMessages,
         arrivals: Arrivals,
         group: inout ThrowingDiscardingTaskGroup<any Error>
     ) async throws {
@@ -69,11 +69,11 @@ struct PacedStreamsPath: PacedPath {
             let stream = try await session.openBidirectionalStream()
             streams.append(stream.outbound)
             group.addTask {
-                var messages = StreamMessages(size: messageSize)
+                var received = StreamMessages(messages)
                 for try await bytes in stream.inbound {
                     let now = NIODeadline.now()
-                    messages.append(bytes)
-                    while let message = messages.next() { arrivals.value.arrived(message, at: now) }
+                    received.append(bytes)
+                    while let message = received.next() { arrivals.value.arrived(message, at: now) }
                 }
                 arrivals.value.fail(.ended("the server finished a stream"))
             }
@@ -93,13 +93,18 @@ struct PacedStreamPerMessagePath: PacedPath {
     private let outgoing: AsyncStream<ByteBuffer>.Continuation
 
     /// Opens, writes and reads each stream in a task of its own: one that waits for leave to open holds up no other.
-    init(_ session: WebTransportSession, arrivals: Arrivals, group: inout ThrowingDiscardingTaskGroup<any Error>) {
-        let (messages, outgoing) = AsyncStream<ByteBuffer>.makeStream()
+    init(
+        _ session: WebTransportSession,
+        messages: PacedMessages,
+        arrivals: Arrivals,
+        group: inout ThrowingDiscardingTaskGroup<any Error>
+    ) {
+        let (waiting, outgoing) = AsyncStream<ByteBuffer>.makeStream()
         (self.session, self.arrivals, self.outgoing) = (session, arrivals, outgoing)
         group.addTask {
             try await withThrowingDiscardingTaskGroup { group in
-                for await message in messages {
-                    group.addTask { try await Self.exchange(message, on: session, arrivals) }
+                for await message in waiting {
+                    group.addTask { try await Self.exchange(message, of: messages, on: session, arrivals) }
                 }
             }
         }
@@ -111,16 +116,32 @@ struct PacedStreamPerMessagePath: PacedPath {
 
     @concurrent private static func exchange(
         _ message: ByteBuffer,
+        of messages: PacedMessages,
         on session: WebTransportSession,
         _ arrivals: Arrivals
     ) async throws {
         let stream = try await session.openBidirectionalStream()
         try await stream.outbound.write(message)
         stream.outbound.finish()
-        var messages = StreamMessages(size: message.readableBytes)
-        for try await bytes in stream.inbound { messages.append(bytes) }
+        var received = StreamMessages(messages)
+        for try await bytes in stream.inbound { received.append(bytes) }
         let now = NIODeadline.now()
         // A stream that was cut short has no whole message.
-        arrivals.value.arrived(messages.next() ?? ByteBuffer(), at: now)
+        arrivals.value.arrived(received.next() ?? ByteBuffer(), at: now)
+    }
+}
+
+/// A path for the messages that have their times, and a stream for a bulk transfer on the same session.
+struct BesideBulkPath<Path: PacedPath>: PacedPath {
+    let path: Path
+    let bulk: PacedStreamsPath
+    let bulkSequence: Int
+
+    @concurrent func send(_ message: ByteBuffer, of sequence: Int) async throws {
+        if sequence == self.bulkSequence {
+            try await self.bulk.send(message, of: 0)
+        } else {
+            try await self.path.send(message, of: sequence)
+        }
     }
 }

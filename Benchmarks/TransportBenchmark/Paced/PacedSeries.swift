@@ -6,16 +6,31 @@ public struct PacedSeries: Sendable {
     public private(set) var staleness = Series()
     /// How late the client itself began to send.
     public private(set) var lateness = Series()
+    /// How old messages were without the bulk transfer that was beside the others.
+    public private(set) var quietAges = Series()
+    /// Bytes a second of that transfer, there and back, in each turn.
+    public private(set) var turnRates: [UInt64] = []
+    /// What the messages have cost, without those of quiet turns.
+    public private(set) var cost = Cost.none
     /// Messages that were newer, when they came, than what had come before.
     public private(set) var fresh = 0
 
     public init() {}
 
     /// Adds what all sessions measured in one turn.
-    mutating func record(_ turn: [PacedOutcome]) {
+    mutating func record(_ turn: [PacedOutcome], cost: Cost) {
         self.ages.record(turn: turn.map(\.result))
         self.staleness.record(turn: turn.map { TurnResult(nanoseconds: $0.staleness) })
         self.lateness.record(turn: turn.map { TurnResult(nanoseconds: Array($0.countedLateness)) })
         self.fresh += turn.reduce(0) { $0 + $1.freshCount }
+        self.cost = self.cost + cost
+        guard let load = turn.first?.load, load.bulkSize != nil else { return }
+        let bytes = turn.reduce(0) { $0 + $1.bulkByteCount }
+        self.turnRates.append(UInt64((Double(bytes) / load.seconds).rounded()))
+    }
+
+    /// Adds what they measured in one turn without a bulk transfer.
+    mutating func record(quiet turn: [PacedOutcome]) {
+        self.quietAges.record(turn: turn.map(\.result))
     }
 }

@@ -36,7 +36,7 @@ extension ChildProcess {
         }
     }
 
-    /// - Returns: what `body` does; nil when `ended` finishes before it.
+    /// - Returns: what `body` does, also when the task is cancelled; nil when `ended` finishes before it.
     private static func first<Output: Sendable>(
         _ ended: AsyncStream<Void>,
         _ body: @escaping @Sendable () async throws -> Output
@@ -48,9 +48,11 @@ extension ChildProcess {
                 return nil
             }
             defer { group.cancelAll() }
-            if case .some(.some(let output)) = try await group.next() { return output }
-            try Task.checkCancellation()
-            return nil
+            while let output = try await group.next() {
+                // A stream of a task that is cancelled finishes at once.
+                if output != nil || !Task.isCancelled { return output }
+            }
+            preconditionFailure("the body returns or throws")
         }
     }
 }

@@ -25,6 +25,7 @@ struct ChildProcess: Sendable {
     ///   - input: its standard input; nil for one that is empty.
     ///   - inherited: further descriptors, which it gets from 3 on.
     ///   - namespace: where it runs; nil for that of this process.
+    ///   - processors: those it keeps to; none for all that this process may use.
     /// - Throws: `BenchmarkError` with `unavailable`.
     static func start(
         _ executable: String,
@@ -32,14 +33,15 @@ struct ChildProcess: Sendable {
         errors: ErrorOutput,
         input: CInt? = nil,
         inherited: [CInt] = [],
-        in namespace: NetworkNamespace? = nil
+        in namespace: NetworkNamespace? = nil,
+        on processors: [CInt] = []
     ) async throws -> ChildProcess {
         // On a thread that never ends: the child is killed when the thread that made it does.
         let started = await Self.blocking { () -> Result<ChildProcess, BenchmarkError> in
             do throws(BenchmarkError) {
                 let descriptors = try StandardDescriptors(errors, input: input)
                 defer { descriptors.close() }
-                let id = try Self.start(executable, arguments, descriptors.all + inherited, namespace)
+                let id = try Self.start(executable, arguments, descriptors.all + inherited, namespace, processors)
                 return .success(ChildProcess(id: id, output: descriptors.outputReadEnd))
             } catch {
                 return .failure(error)
@@ -52,7 +54,8 @@ struct ChildProcess: Sendable {
         _ executable: String,
         _ arguments: [String],
         _ descriptors: [CInt],
-        _ namespace: NetworkNamespace?
+        _ namespace: NetworkNamespace?,
+        _ processors: [CInt]
     ) throws(BenchmarkError) -> pid_t {
         var strings: [UnsafeMutablePointer<CChar>?] = ([executable] + arguments).map { strdup($0) }
         strings.append(nil)
@@ -60,16 +63,20 @@ struct ChildProcess: Sendable {
         var id: pid_t = 0
         let error = strings.withUnsafeBufferPointer { strings in
             descriptors.withUnsafeBufferPointer { descriptors in
-                var program = CNetworkEmulation_program(
-                    // The array has the executable's name and the end: neither is without an address.
-                    executable: strings[0]!,
-                    arguments: strings.baseAddress!,
-                    user: namespace?.user ?? -1,
-                    network: namespace?.network ?? -1,
-                    descriptors: descriptors.baseAddress,
-                    descriptor_count: descriptors.count
-                )
-                return CNetworkEmulation_start(&program, &id)
+                processors.withUnsafeBufferPointer { processors in
+                    var program = CNetworkEmulation_program(
+                        // The array has the executable's name and the end: neither is without an address.
+                        executable: strings[0]!,
+                        arguments: strings.baseAddress!,
+                        user: namespace?.user ?? -1,
+                        network: namespace?.network ?? -1,
+                        descriptors: descriptors.baseAddress,
+                        descriptor_count: descriptors.count,
+                        processors: processors.baseAddress,
+                        processor_count: processors.count
+                    )
+                    return CNetworkEmulation_start(&program, &id)
+                }
             }
         }
         guard error == 0 else {

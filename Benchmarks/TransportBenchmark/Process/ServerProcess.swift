@@ -8,6 +8,7 @@ public struct ServerProcess: Sendable {
     public let authority: String
     /// Of its certificate.
     public let fingerprint: CertificateFingerprint
+    public let process: Int32
 
     /// Time to make its sockets. A loaded machine needs seconds.
     private static let startTime: CInt = 15_000
@@ -19,11 +20,13 @@ public struct ServerProcess: Sendable {
     /// - Parameters:
     ///   - executable: the program's path.
     ///   - namespace: where it runs, and which of its addresses it has there; nil for the loopback of this process.
+    ///   - processors: those it keeps to, with a loop for each; none for any, and for as many loops as there are.
     /// - Throws: `BenchmarkError` with `unavailable` when the server does not start or ends before `body`; what `body`
     ///   throws; `CredentialsError` when its certificate cannot be made.
     public static func withServer<Result: Sendable>(
         executable: String,
         in namespace: (NetworkNamespace, address: String)? = nil,
+        on processors: [Int32],
         _ body: @escaping @Sendable (ServerProcess) async throws -> Result
     ) async throws -> Result {
         let directory = try TemporaryDirectory()
@@ -37,13 +40,14 @@ public struct ServerProcess: Sendable {
                 "--certificate", "\(directory.path)/\(DevelopmentCertificate.certificateFileName)",
                 "--key", "\(directory.path)/\(DevelopmentCertificate.privateKeyFileName)",
                 "--log-level", "error",
-            ],
+            ] + (processors.isEmpty ? [] : ["--loops", "\(processors.count)"]),
             errors: .log("\(directory.path)/\(Self.log)"),
-            in: namespace?.0
+            in: namespace?.0,
+            on: processors
         )
         guard
             let line = await child.nextLine(within: Self.startTime),
-            let server = ServerProcess(readyLine: line, host: host)
+            let server = ServerProcess(readyLine: line, host: host, process: child.id)
         else {
             let end = await child.terminate(within: Self.endTime)
             child.closeOutput()
@@ -68,7 +72,7 @@ public struct ServerProcess: Sendable {
     }
 
     /// Reads the line by which the server says that it is ready; nil when it is something else.
-    init?(readyLine line: String, host: String) {
+    init?(readyLine line: String, host: String, process: Int32) {
         struct Content: Decodable {
             var ready: Bool
             var port: Int
@@ -80,5 +84,6 @@ public struct ServerProcess: Sendable {
         else { return nil }
         self.authority = "\(host):\(content.port)"
         self.fingerprint = fingerprint
+        self.process = process
     }
 }

@@ -7,14 +7,23 @@ import NIOCore
 /// All durations are in nanoseconds.
 public struct BenchmarkRecord: Sendable, Hashable, Codable {
     /// Rises when a reader of older files would misread this one.
-    public static let schemaVersion = 1
+    public static let schemaVersion = 2
 
     public var schemaVersion = Self.schemaVersion
     /// When the measurement ended (RFC 3339).
     public var date: String
-    public var versions: BenchmarkVersions
+    /// Who measured.
+    public var client: ClientFacts
+    /// Of the libraries of this package's client; nil for another one.
+    public var versions: BenchmarkVersions?
     public var machine: MachineFacts
+    /// Which processors the parts kept to; nil when that is not known.
+    public var processors: ProcessorPlan?
     public var settings: Settings
+    /// Whether the run was ended before all was measured that was asked for.
+    public var isInterrupted: Bool
+    /// What else the machine did meanwhile; nil when that is not known.
+    public var noise: Noise?
     /// The emulated network; nil when there was none.
     public var network: NetworkRecord?
     /// Times to a usable session.
@@ -35,6 +44,8 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
         public var turnMedians: [UInt64]
         /// The median compared with that over WebSocket; nil where there is none, or there are too few turns.
         public var comparison: RatioInterval?
+        /// What the sessions, or messages, have cost; nil when that is told elsewhere, or not known.
+        public var cost: Cost?
         public var histogram: HistogramData
     }
 
@@ -52,6 +63,8 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
         public var datagramTimeoutMilliseconds: Int64
         /// For echoes after the last message of a turn in which messages had their times.
         public var patienceMilliseconds: Int64
+        /// Whether transports are compared however busy the machine is.
+        public var acceptsNoise: Bool
     }
 
     /// - Parameter result: of all that `settings` asks for.
@@ -64,8 +77,10 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
         date: Date
     ) {
         self.date = date.formatted(.iso8601)
+        self.client = ClientFacts(program: "apus", version: versions.apus)
         self.versions = versions
         self.machine = machine
+        self.isInterrupted = result.isInterrupted
         self.settings = Settings(
             target: target.webTransportURL,
             isOwnServer: target.isOwnServer,
@@ -77,12 +92,13 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
             warmUp: settings.warmUp,
             handshakes: settings.handshakes,
             datagramTimeoutMilliseconds: settings.datagramTimeout.nanoseconds / 1_000_000,
-            patienceMilliseconds: settings.patience.nanoseconds / 1_000_000
+            patienceMilliseconds: settings.patience.nanoseconds / 1_000_000,
+            acceptsNoise: settings.acceptsNoise
         )
         let (handshakes, reference) = (result.handshakes, result.handshakes[.webSocket])
         self.handshakes = settings.starts.compactMap { start in
             handshakes[start].map {
-                Measured(start, counted: start.handshake, $0.session, reference: reference?.session)
+                Measured(start, counted: start.handshake, $0.session, reference: reference?.session, cost: $0.cost)
             }
         }
         self.firstEchoes = settings.starts.compactMap { start in
@@ -96,19 +112,35 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
                 Measured(
                     transport,
                     counted: "from before the send until the program has the whole echo",
-                    $0,
-                    reference: result.roundTrips[.webSocket]
+                    $0.times,
+                    reference: result.roundTrips[.webSocket]?.times,
+                    cost: $0.cost
                 )
             }
         }
         self.paced = settings.scenarios.compactMap { scenario in
-            guard let load = settings.load(for: scenario), let series = result.paced[scenario] else { return nil }
+            guard let load = settings.load(for: scenario), let series = result.paced[scenario], !series.isEmpty else {
+                return nil
+            }
             return PacedRecord(
                 scenario,
                 load: load,
                 settings.transports.compactMap { transport in series[transport].map { (transport, $0) } }
             )
         }
+    }
+
+    /// Why nothing may be concluded from the run; nil when something may, or the user wants it so.
+    public var objection: String? { self.settings.acceptsNoise ? nil : self.noise?.objection }
+
+    /// Notes what else the machine did, and takes back the comparisons if that was too much.
+    public mutating func add(_ noise: Noise?) {
+        self.noise = noise
+        guard self.objection != nil else { return }
+        for index in self.handshakes.indices { self.handshakes[index].comparison = nil }
+        for index in self.firstEchoes.indices { self.firstEchoes[index].comparison = nil }
+        for index in self.roundTrips.indices { self.roundTrips[index].comparison = nil }
+        for index in self.paced.indices { self.paced[index].withholdComparisons() }
     }
 
     /// One line of JSON, its keys in alphabetical order.
@@ -120,12 +152,13 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
 }
 
 extension BenchmarkRecord.Measured {
-    fileprivate init(_ transport: Transport, counted: String, _ series: Series, reference: Series?) {
+    fileprivate init(_ transport: Transport, counted: String, _ series: Series, reference: Series?, cost: Cost? = nil) {
         self.transport = transport
         self.counted = counted
         self.summary = Summary(series)
         self.turnMedians = series.turnMedians
         self.comparison = reference.flatMap { RatioInterval(of: series.turnMedians, to: $0.turnMedians) }
+        self.cost = cost
         self.histogram = HistogramData(series.histogram)
     }
 }

@@ -11,18 +11,45 @@ public struct BenchmarkReport: Sendable {
     }
 
     private var heading: [String] {
-        let (machine, versions) = (self.record.machine, self.record.versions)
+        let machine = self.record.machine
         let server = self.record.settings.isOwnServer ? "its own server, in a second process" : "a server that runs"
         var lines = [
             "Target    \(self.record.settings.target), \(server)",
             "Machine   \(machine.processor), \(machine.coreCount) cores; \(machine.kernel)",
-            "Versions  apus \(versions.apus), ngtcp2 \(versions.ngtcp2), nghttp3 \(versions.nghttp3), GnuTLS "
-                + versions.gnutls,
         ]
-        if versions.build != "release" {
-            lines.append("Build     not optimised: these figures say nothing; build with `swift build -c release`")
+        if let versions = self.record.versions {
+            lines.append(
+                "Versions  apus \(versions.apus), ngtcp2 \(versions.ngtcp2), nghttp3 \(versions.nghttp3), GnuTLS "
+                    + versions.gnutls
+            )
+            if versions.build != "release" {
+                lines.append("Build     not optimised: these figures say nothing; build with `swift build -c release`")
+            }
         }
+        if let plan = self.record.processors, plan != .none {
+            let emulator = plan.emulator.isEmpty ? "" : ", emulator \(Self.list(plan.emulator))"
+            lines.append(
+                "Pinned    client to processor \(Self.list(plan.client)), server to \(Self.list(plan.server))\(emulator)"
+            )
+        }
+        if let noise = self.record.noise {
+            lines.append(
+                "Noise     others used \(DecimalFormat.hundredths(noise.otherCores)) of \(noise.coreCount) processors meanwhile"
+            )
+            if noise.objection != nil {
+                lines.append(
+                    self.record.settings.acceptsNoise
+                        ? "          too many to compare anything; compared all the same, as asked"
+                        : "          too many to compare anything: run it again on an idle machine, or with --allow-noise"
+                )
+            }
+        }
+        if self.record.isInterrupted { lines.append("Run       interrupted: this is what was measured until then") }
         return lines
+    }
+
+    private static func list(_ processors: [Int32]) -> String {
+        processors.map(String.init).joined(separator: ",")
     }
 
     private var handshakes: [String] {
@@ -38,18 +65,20 @@ public struct BenchmarkReport: Sendable {
                 && !self.record.handshakes.contains { $0.transport == start }
         }
         for start in missing { lines.append("  \(start.rawValue): the target does not resume these sessions") }
-        lines += [""] + Self.starts(self.record.handshakes)
+        lines += [""] + self.starts(self.record.handshakes)
         lines += [
             "",
             "Time to the first echo: from the same beginning until \(self.record.settings.size) bytes have come back.",
         ]
-        return lines + [""] + Self.starts(self.record.firstEchoes)
+        return lines + [""] + self.starts(self.record.firstEchoes)
+            + CostReport.lines("session", self.record.handshakes.map { ($0.transport.rawValue, $0.cost) })
     }
 
-    private static func starts(_ measured: [BenchmarkRecord.Measured<SessionStart>]) -> [String] {
+    private func starts(_ measured: [BenchmarkRecord.Measured<SessionStart>]) -> [String] {
         let rows = measured.map { ($0.transport.rawValue, $0.summary) }
         let comparisons = measured.map { ($0.transport.rawValue, $0.comparison) }
-        return Self.table(rows) + [""] + PercentilePlot.lines(rows) + ComparisonText.lines("median", comparisons)
+        return Self.table(rows) + [""] + PercentilePlot.lines(rows)
+            + ComparisonText.lines("median", comparisons, objection: self.record.objection)
     }
 
     private var roundTrips: [String] {
@@ -65,17 +94,23 @@ public struct BenchmarkReport: Sendable {
             "",
         ]
         lines += Self.table(rows) + [""] + PercentilePlot.lines(rows) + [PercentilePlot.legend]
-        lines += ComparisonText.lines("median", self.record.roundTrips.map { ($0.transport.rawValue, $0.comparison) })
+        lines += ComparisonText.lines(
+            "median",
+            self.record.roundTrips.map { ($0.transport.rawValue, $0.comparison) },
+            objection: self.record.objection
+        )
         if rows.contains(where: { $0.1.lost > 0 }) {
             lines.append(
                 "Lost: no echo within \(settings.datagramTimeoutMilliseconds) ms; such datagrams are in no percentile."
             )
         }
-        return lines
+        return lines + CostReport.lines("message", self.record.roundTrips.map { ($0.transport.rawValue, $0.cost) })
     }
 
     private var paced: [String] {
-        self.record.paced.flatMap { PacedReport.lines($0, settings: self.record.settings) }
+        self.record.paced.flatMap {
+            PacedReport($0, settings: self.record.settings, objection: self.record.objection).lines
+        }
     }
 
     private var network: [String] { self.record.network.map(NetworkReport.lines) ?? [] }

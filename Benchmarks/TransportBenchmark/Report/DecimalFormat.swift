@@ -1,4 +1,4 @@
-/// Numbers for people, with two digits after the point.
+/// Numbers for people, with one or two digits after the point.
 enum DecimalFormat {
     /// How many times as much: `0.87×`.
     static func ratio(_ value: Double) -> String { "\(Self.hundredths(value))×" }
@@ -9,7 +9,14 @@ enum DecimalFormat {
     /// A share from 0 to 1: `93 %`.
     static func wholePercent(_ share: Double) -> String { "\(Int((share * 100).rounded())) %" }
 
-    private static func hundredths(_ value: Double) -> String {
+    /// `12.5`.
+    static func tenths(_ value: Double) -> String {
+        let tenths = Int((value * 10).rounded())
+        return "\(tenths / 10).\(tenths % 10)"
+    }
+
+    /// `0.25`.
+    static func hundredths(_ value: Double) -> String {
         let hundredths = Int((value * 100).rounded())
         let rest = hundredths % 100
         return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"

@@ -14,6 +14,15 @@ public struct PacedRecord: Sendable, Hashable, Codable {
         public var age: Distribution
         /// How old the newest was that the receiver knew of each sequence, every millisecond.
         public var staleness: Distribution
+        /// How old they were without the bulk transfer that was beside them; nil where there was none.
+        public var quietAge: Distribution?
+        /// Bytes a second of that transfer, there and back, of each turn, in the order measured; empty likewise.
+        public var turnRates: [UInt64]
+        /// That rate compared with WebSocket's.
+        public var rateComparison: RatioInterval?
+        /// What the messages, with those of the warm-up, have cost, or where there is a bulk transfer its bytes; nil when
+        /// that is not known.
+        public var cost: Cost?
         /// How late the client itself began to send.
         public var lateness: Summary
         /// The share of all messages that were newer, when they came, than what had come before; from 0 to 1.
@@ -36,6 +45,13 @@ public struct PacedRecord: Sendable, Hashable, Codable {
         }
     }
 
+    mutating func withholdComparisons() {
+        for index in self.transports.indices {
+            self.transports[index].comparison = nil
+            self.transports[index].rateComparison = nil
+        }
+    }
+
     /// - Parameter transports: in the order in which they are reported.
     init(_ scenario: Scenario, load: PacedLoad, _ transports: [(TransportKind, PacedSeries)]) {
         self.scenario = scenario
@@ -49,17 +65,27 @@ public struct PacedRecord: Sendable, Hashable, Codable {
                     scenario == .state
                         ? RatioInterval(of: series.staleness.turnTails, to: reference.staleness.turnTails)
                         : RatioInterval(of: series.ages.turnTails, to: reference.ages.turnTails)
-                }
+                },
+                rateComparison: reference.flatMap { RatioInterval(of: series.turnRates, to: $0.turnRates) }
             )
         }
     }
 }
 
 extension PacedRecord.Transport {
-    fileprivate init(_ transport: TransportKind, _ series: PacedSeries, comparison: RatioInterval?) {
+    fileprivate init(
+        _ transport: TransportKind,
+        _ series: PacedSeries,
+        comparison: RatioInterval?,
+        rateComparison: RatioInterval?
+    ) {
         self.transport = transport
         self.age = .init(series.ages)
         self.staleness = .init(series.staleness)
+        self.quietAge = series.turnRates.isEmpty ? nil : .init(series.quietAges)
+        self.turnRates = series.turnRates
+        self.rateComparison = rateComparison
+        self.cost = series.cost
         self.lateness = Summary(series.lateness)
         let sent = self.age.summary.count + self.age.summary.lost
         self.freshShare = sent == 0 ? 0 : Double(series.fresh) / Double(sent)

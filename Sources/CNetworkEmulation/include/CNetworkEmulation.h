@@ -1,5 +1,5 @@
-// What an emulated network needs of Linux: two network namespaces with a TUN device each, programs and sockets in them,
-// and waiting that is precise.
+// What a measurement needs of Linux: two network namespaces with a TUN device each, programs and sockets in them, programs
+// and threads that keep to processors, and waiting that is precise.
 //
 // Entering a user namespace needs a process with one thread (user_namespaces(7)), so what does so forks; the child makes
 // system calls only and passes back descriptors.
@@ -58,10 +58,19 @@ typedef struct {
     /// What it gets as descriptors 0, 1, 2 and so on; at most 16.
     const int *descriptors;
     size_t descriptor_count;
+    /// The processors that it keeps to; none for those of this process.
+    const int *processors;
+    size_t processor_count;
 } CNetworkEmulation_program;
 
 /// Starts a program, which is killed when the calling thread ends. Returns 0 and its id, or the errno.
 int CNetworkEmulation_start(const CNetworkEmulation_program *program, pid_t *id);
+
+/// The processors that this thread may run on, at most so many. Returns their number; 0 when the system does not tell.
+size_t CNetworkEmulation_processors(int *processors, size_t most);
+
+/// Makes this thread, and those that it starts from now on, keep to processors. None are all. Returns 0, or the errno.
+int CNetworkEmulation_keep_to(const int *processors, size_t count);
 
 /// poll(2) with a timeout in nanoseconds; a negative one waits for ever.
 int CNetworkEmulation_poll(struct pollfd *descriptors, size_t count, int64_t timeout);

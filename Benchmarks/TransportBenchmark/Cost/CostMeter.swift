@@ -1,0 +1,39 @@
+import Glibc
+
+/// Reads what both ends and the network have used, from outside.
+struct CostMeter: Sendable {
+    /// The server's process, on this machine.
+    let server: pid_t?
+    /// The network device on the way to it.
+    let device: String?
+
+    struct Reading: Sendable {
+        fileprivate var client: ProcessUse?
+        fileprivate var server: ProcessUse?
+        fileprivate var wire: WireUse?
+    }
+
+    func read() -> Reading {
+        Reading(
+            client: ProcessUse(of: getpid()),
+            server: self.server.flatMap(ProcessUse.init),
+            wire: self.device.flatMap { WireUse(of: $0) }
+        )
+    }
+
+    /// What was spent since a reading.
+    func cost(of count: Int, since begin: Reading) -> Cost {
+        let end = self.read()
+        return Cost(
+            count: UInt64(count),
+            client: Self.difference(end.client, begin.client, -) ?? .none,
+            server: Self.difference(end.server, begin.server, -),
+            wire: Self.difference(end.wire, begin.wire, -)
+        )
+    }
+
+    private static func difference<Value>(_ end: Value?, _ begin: Value?, _ minus: (Value, Value) -> Value) -> Value? {
+        guard let end, let begin else { return nil }
+        return minus(end, begin)
+    }
+}
