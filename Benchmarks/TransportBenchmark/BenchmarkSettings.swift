@@ -5,7 +5,7 @@ public struct BenchmarkSettings: Sendable, Hashable {
     /// In the order in which they are measured.
     public var scenarios = Scenario.usual
     /// In the order in which they are reported.
-    public var transports = TransportKind.allCases
+    public var transports = TransportKind.usual
     /// Sessions of each transport, each with one message in flight.
     public var connections = 1
     /// Round trips that count, for each transport, over all its sessions and rounds.
@@ -24,6 +24,8 @@ public struct BenchmarkSettings: Sendable, Hashable {
     public var sequences: Int?
     /// Seconds of each turn that count, where messages have their times.
     public var seconds = 2.0
+    /// Seconds before them that do not.
+    var warmUpSeconds = 0.5
     /// How long to wait for echoes after the last message of such a turn.
     public var patience = TimeAmount.seconds(3)
     /// So much longer where messages wait behind a bulk transfer.
@@ -88,6 +90,7 @@ public struct BenchmarkSettings: Sendable, Hashable {
         load.sequences = self.sequences ?? load.sequences
         load.rate = self.rate ?? load.rate
         load.seconds = self.seconds
+        load.warmUpSeconds = self.warmUpSeconds
         return load
     }
 

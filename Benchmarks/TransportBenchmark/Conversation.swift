@@ -60,11 +60,11 @@ struct Conversation: Sendable {
 
     @concurrent private func converse() async throws {
         switch self.kind {
-        case .webSocket:
-            let session = try await self.opener.openWebSocket()
-            defer { session.close() }
-            var path = WebSocketPath(session)
-            try await self.serve(&path)
+        case .webSocket, .webSocketHTTP2, .webSocketHTTP3:
+            try await self.opener.withWebSocket(self.kind.family) { session in
+                var path = WebSocketPath(session)
+                try await self.serve(&path)
+            }
         case .webTransportDatagram:
             try await self.opener.withWebTransport { session in
                 let limit = try await session.datagrams.maxDatagramSize

@@ -1,4 +1,5 @@
 import Credentials
+import HTTPSemantics
 import Logging
 import NIOCore
 import WebSocket
@@ -10,8 +11,8 @@ struct SessionOpener: Sendable {
     private let eventLoop: any EventLoop
     private let webTransport: WebTransportClient.Configuration
     private let webSocket: WebSocketClientConfiguration
-    /// Of the sessions whose handshakes are to be resumed.
-    private let memory = ResumptionStore()
+    /// Of the sessions whose handshakes are to be resumed: of each kind, since servers tell them apart by ALPN.
+    private let memories: [SessionFamily: ResumptionStore]
 
     /// Nothing is logged: errors are reported by who gets them.
     private static let silence = Logger(label: "apus.bench") { _ in SwiftLogNoOpLogHandler() }
@@ -24,41 +25,34 @@ struct SessionOpener: Sendable {
         self.eventLoop = eventLoop
         self.webTransport = WebTransportClient.Configuration(credentials: target.credentials)
         self.webSocket = WebSocketClientConfiguration(credentials: target.credentials)
+        self.memories = Dictionary(uniqueKeysWithValues: SessionFamily.allCases.map { ($0, ResumptionStore()) })
     }
 
-    /// A session that is closed by the caller.
-    func openWebSocket() async throws -> WebSocketSession {
-        try await self.explaining(self.target.webSocketURL) {
-            try await WebSocketClient.connect(
-                to: self.target.webSocketURL,
-                configuration: self.webSocket,
-                eventLoopGroup: self.eventLoop
-            )
-        }
-    }
+    // MARK: WebTransport
 
     /// A session for the time of `body`.
     func withWebTransport(
         _ body: @concurrent @Sendable (WebTransportSession) async throws -> Void
     ) async throws {
+        try await self.withClient { client in
+            let session = try await self.explaining(self.target.webTransportURL) {
+                try await client.connect(to: self.target.webTransportURL)
+            }
+            try await Self.translating { try await body(session) }
+        }
+    }
+
+    /// A UDP socket for the time of `body`.
+    private func withClient(_ body: (WebTransportClient) async throws -> Void) async throws {
         var configuration = self.webTransport
         configuration.transport.keepAlive = Self.keepAlive
-        let configured = configuration
-        let (client, session) = try await self.explaining(self.target.webTransportURL) {
-            let client = try await WebTransportClient.bind(
-                configuration: configured,
-                eventLoop: self.eventLoop,
-                logger: Self.silence
-            )
-            do {
-                return (client, try await client.connect(to: self.target.webTransportURL))
-            } catch {
-                await client.close()
-                throw error
-            }
-        }
+        let client = try await WebTransportClient.bind(
+            configuration: configuration,
+            eventLoop: self.eventLoop,
+            logger: Self.silence
+        )
         do {
-            try await body(session)
+            try await body(client)
             await client.close()
         } catch {
             await client.close()
@@ -66,47 +60,130 @@ struct SessionOpener: Sendable {
         }
     }
 
+    // MARK: WebSocket
+
+    /// A session for the time of `body`.
+    func withWebSocket(
+        _ family: SessionFamily,
+        _ body: @concurrent @Sendable (WebSocketSession) async throws -> Void
+    ) async throws {
+        guard family == .webSocketHTTP3 else {
+            let session = try await self.openWebSocket(family, resuming: nil)
+            defer { session.close() }
+            return try await Self.translating { try await body(session) }
+        }
+        try await self.withClient { client in
+            let session = try await self.openWebSocket(over: client)
+            defer { session.close() }
+            try await Self.translating { try await body(session) }
+        }
+    }
+
+    private func openWebSocket(
+        _ family: SessionFamily,
+        resuming memory: ResumptionStore?
+    ) async throws -> WebSocketSession {
+        var configuration = self.webSocket
+        configuration.usesHTTP2 = family == .webSocketHTTP2
+        configuration.resumption = memory
+        let configured = configuration
+        return try await self.explaining(self.target.webSocketURL) {
+            try await WebSocketClient.connect(
+                to: self.target.webSocketURL,
+                configuration: configured,
+                eventLoopGroup: self.eventLoop
+            )
+        }
+    }
+
+    /// A session on a stream of HTTP/3.
+    private func openWebSocket(over client: WebTransportClient) async throws -> WebSocketSession {
+        let (url, configuration, loop) = (self.target.webTransportURL, self.webSocket, self.eventLoop)
+        let target = try SessionURL(validating: url)
+        return try await self.explaining(url) {
+            try await client.openTunnel(to: target) { promise in
+                ExtendedConnectRequest(to: target, configuration: configuration, eventLoop: loop, promise: promise)
+            }
+        }
+    }
+
+    // MARK: The beginning of sessions
+
     /// Opens a session, has one message echoed, closes it, and tells how long that took from the beginning.
     /// - Throws: `BenchmarkError` when the echo differs, or a handshake that should continue another one does not.
     func times(of start: SessionStart, message: ByteBuffer) async throws -> StartTimes {
+        let memory = start.isResumed ? self.memories[start.family] : nil
         switch start.family {
-        case .webTransport:
+        case .webTransport: return try await self.webTransportTimes(start, memory, message)
+        case .webSocket, .webSocketHTTP2:
+            let begin = NIODeadline.now()
+            let session = try await self.openWebSocket(start.family, resuming: memory)
+            return try await self.times(of: start, session, since: begin, message)
+        case .webSocketHTTP3:
             var configuration = self.webTransport
-            if start.isResumed { configuration.resumption = self.memory }
-            let configured = configuration
-            return try await self.explaining(self.target.webTransportURL) {
-                let begin = NIODeadline.now()
-                return try await WebTransportClient.withSession(
-                    to: self.target.webTransportURL,
-                    configuration: configured,
-                    eventLoopGroup: self.eventLoop,
-                    logger: Self.silence
-                ) { session in
-                    let opened = NIODeadline.now()
-                    var path = WebTransportStreamPath(try await session.openBidirectionalStream())
-                    let echoed = try await Self.echo(message, &path)
-                    try Self.check(try await session.statistics().isResumed, start)
-                    return StartTimes(session: begin.nanoseconds(to: opened), firstEcho: begin.nanoseconds(to: echoed))
-                }
+            configuration.resumption = memory
+            let begin = NIODeadline.now()
+            let client = try await WebTransportClient.bind(
+                configuration: configuration,
+                eventLoop: self.eventLoop,
+                logger: Self.silence
+            )
+            do {
+                let session = try await self.openWebSocket(over: client)
+                let times = try await self.times(of: start, session, since: begin, message)
+                await client.close()
+                return times
+            } catch {
+                await client.close()
+                throw error
             }
-        case .webSocket:
-            var configuration = self.webSocket
-            if start.isResumed { configuration.resumption = self.memory }
-            let configured = configuration
-            return try await self.explaining(self.target.webSocketURL) {
-                let begin = NIODeadline.now()
-                return try await WebSocketClient.connect(
-                    to: self.target.webSocketURL,
-                    configuration: configured,
-                    eventLoopGroup: self.eventLoop
-                ) { session in
-                    let opened = NIODeadline.now()
-                    var path = WebSocketPath(session)
-                    let echoed = try await Self.echo(message, &path)
-                    try Self.check(session.isResumed, start)
-                    return StartTimes(session: begin.nanoseconds(to: opened), firstEcho: begin.nanoseconds(to: echoed))
-                }
+        }
+    }
+
+    private func webTransportTimes(
+        _ start: SessionStart,
+        _ memory: ResumptionStore?,
+        _ message: ByteBuffer
+    ) async throws -> StartTimes {
+        var configuration = self.webTransport
+        configuration.resumption = memory
+        let configured = configuration
+        return try await self.explaining(self.target.webTransportURL) {
+            let begin = NIODeadline.now()
+            return try await WebTransportClient.withSession(
+                to: self.target.webTransportURL,
+                configuration: configured,
+                eventLoopGroup: self.eventLoop,
+                logger: Self.silence
+            ) { session in
+                let opened = NIODeadline.now()
+                var path = WebTransportStreamPath(try await session.openBidirectionalStream())
+                let echoed = try await Self.echo(message, &path)
+                try Self.check(try await session.statistics().isResumed, start)
+                return StartTimes(session: begin.nanoseconds(to: opened), firstEcho: begin.nanoseconds(to: echoed))
             }
+        }
+    }
+
+    /// The session is closed in the end.
+    private func times(
+        of start: SessionStart,
+        _ session: WebSocketSession,
+        since begin: NIODeadline,
+        _ message: ByteBuffer
+    ) async throws -> StartTimes {
+        let opened = NIODeadline.now()
+        do {
+            var path = WebSocketPath(session)
+            let echoed = try await Self.echo(message, &path)
+            try Self.check(session.isResumed, start)
+            session.close()
+            _ = await session.closed
+            return StartTimes(session: begin.nanoseconds(to: opened), firstEcho: begin.nanoseconds(to: echoed))
+        } catch {
+            session.close()
+            _ = await session.closed
+            throw error
         }
     }
 
@@ -139,11 +216,14 @@ struct SessionOpener: Sendable {
         guard isResumed == start.isResumed else {
             throw BenchmarkError(
                 .notResumed,
-                "the target has stopped to resume TLS sessions, which \(start.rawValue) is about; see its log"
+                "the target does not resume TLS sessions any more, which \(start.rawValue) is about; see its log"
             )
         }
     }
 
+    // MARK: Errors
+
+    /// Says of what went wrong on the way to a session that there is none.
     private func explaining<Result: Sendable>(
         _ url: String,
         _ body: () async throws -> Result
@@ -157,6 +237,17 @@ struct SessionOpener: Sendable {
         } catch {
             try Task.checkCancellation()
             throw BenchmarkError(.unavailable, "\(url) gives no session: \(error)")
+        }
+    }
+
+    /// Says of what went wrong with a session that it has ended.
+    private static func translating(_ body: () async throws -> Void) async throws {
+        do {
+            try await body()
+        } catch let error as WebSocketError {
+            throw BenchmarkError.ended("\(error)")
+        } catch let error as WebTransportError {
+            throw BenchmarkError.ended("\(error)")
         }
     }
 }

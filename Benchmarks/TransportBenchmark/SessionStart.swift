@@ -1,38 +1,43 @@
 /// How a session begins, which decides what that takes.
 public enum SessionStart: String, Sendable, Hashable, CaseIterable, Codable {
-    /// QUIC with TLS 1.3, HTTP/3, and an extended CONNECT.
     case webTransport = "wt"
-    /// Likewise, with a ticket and a token of an earlier connection. No CONNECT is sent as early data: a session must not
-    /// be begun by a replay (draft-ietf-webtrans-http3 § 3.4).
+    /// With a ticket and a token of an earlier connection. No CONNECT is sent as early data: a session must not be begun
+    /// by a replay (draft-ietf-webtrans-http3 § 3.4).
     case webTransportResumed = "wt-resumed"
-    /// TCP, TLS 1.3, and an HTTP/1.1 upgrade.
     case webSocket = "ws"
-    /// Likewise, with a ticket of an earlier connection.
+    /// With a ticket of an earlier connection.
     case webSocketResumed = "ws-resumed"
+    case webSocketHTTP2 = "ws-h2"
+    case webSocketHTTP2Resumed = "ws-h2-resumed"
+    case webSocketHTTP3 = "ws-h3"
+    case webSocketHTTP3Resumed = "ws-h3-resumed"
 
     /// The kind of session that begins so.
     public var family: SessionFamily {
         switch self {
         case .webTransport, .webTransportResumed: .webTransport
         case .webSocket, .webSocketResumed: .webSocket
+        case .webSocketHTTP2, .webSocketHTTP2Resumed: .webSocketHTTP2
+        case .webSocketHTTP3, .webSocketHTTP3Resumed: .webSocketHTTP3
         }
     }
 
     /// Whether the handshake continues an earlier session.
     public var isResumed: Bool {
         switch self {
-        case .webTransport, .webSocket: false
-        case .webTransportResumed, .webSocketResumed: true
+        case .webTransport, .webSocket, .webSocketHTTP2, .webSocketHTTP3: false
+        case .webTransportResumed, .webSocketResumed, .webSocketHTTP2Resumed, .webSocketHTTP3Resumed: true
         }
     }
 
     /// What the time to a usable session is made of.
     var handshake: String {
-        switch self {
+        if self.isResumed { return "likewise, TLS resumed; no early data" }
+        return switch self.family {
         case .webTransport: "UDP socket, QUIC with TLS 1.3, HTTP/3 settings, CONNECT answered"
-        case .webTransportResumed: "likewise, TLS resumed; no early data"
         case .webSocket: "TCP connection, TLS 1.3, HTTP/1.1 upgrade answered"
-        case .webSocketResumed: "likewise, TLS resumed; no early data"
+        case .webSocketHTTP2: "TCP connection, TLS 1.3, HTTP/2 settings, CONNECT answered"
+        case .webSocketHTTP3: "as wt, for a WebSocket"
         }
     }
 }

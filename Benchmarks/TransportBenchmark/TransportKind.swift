@@ -8,8 +8,18 @@ public enum TransportKind: String, Sendable, Hashable, CaseIterable, Codable {
     case webTransportStreamPerSequence = "wt-stream-per-sequence"
     /// A bidirectional WebTransport stream of its own for each message, ended by both sides.
     case webTransportStreamPerMessage = "wt-bidi-per-message"
-    /// One binary WebSocket message each way, over TLS.
+    /// One binary WebSocket message each way, over TLS, on a connection of HTTP/1.1.
     case webSocket = "ws"
+    /// Likewise on a stream of HTTP/2.
+    case webSocketHTTP2 = "ws-h2"
+    /// Likewise on a stream of HTTP/3.
+    case webSocketHTTP3 = "ws-h3"
+
+    /// What nearly every server of both protocols offers.
+    public static let usual: [TransportKind] = [
+        .webTransportDatagram, .webTransportStream, .webTransportStreamPerSequence, .webTransportStreamPerMessage,
+        .webSocket,
+    ]
 
     /// The kind of session it needs.
     public var family: SessionFamily {
@@ -17,6 +27,8 @@ public enum TransportKind: String, Sendable, Hashable, CaseIterable, Codable {
         case .webTransportDatagram, .webTransportStream, .webTransportStreamPerSequence, .webTransportStreamPerMessage:
             .webTransport
         case .webSocket: .webSocket
+        case .webSocketHTTP2: .webSocketHTTP2
+        case .webSocketHTTP3: .webSocketHTTP3
         }
     }
 
@@ -24,12 +36,4 @@ public enum TransportKind: String, Sendable, Hashable, CaseIterable, Codable {
     public static func list(_ text: String) throws(BenchmarkError) -> [TransportKind] {
         try NamedList.read(text, of: "transport")
     }
-}
-
-/// A kind of session, which decides what it takes to open one.
-public enum SessionFamily: String, Sendable, Hashable, CaseIterable, Codable {
-    /// QUIC with TLS 1.3, HTTP/3, and an extended CONNECT.
-    case webTransport = "wt"
-    /// TCP, TLS 1.3, and an HTTP/1.1 upgrade.
-    case webSocket = "ws"
 }

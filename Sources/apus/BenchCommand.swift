@@ -62,7 +62,7 @@ struct BenchCommand: AsyncParsableCommand {
             valueName: "list"
         )
     )
-    var transports = TransportKind.allCases.map(\.rawValue).joined(separator: ",")
+    var transports = TransportKind.usual.map(\.rawValue).joined(separator: ",")
 
     @Option(
         help: ArgumentHelp("Sessions of each transport, with one message in flight on each; 1 to 1000.", valueName: "n")

@@ -64,43 +64,38 @@ enum EchoServers {
         }
     }
 
-    /// The UDP port is free by choice of the system; the TCP port of the same number nearly always is too.
+    /// The TCP port is free by choice of the system; the UDP port of the same number nearly always is too.
     private static func bind(
         _ identities: IdentityStore,
         _ tickets: SessionTicketKey?,
         on loops: MultiThreadedEventLoopGroup
     ) async throws -> (WebTransportServer, WebSocketServer) {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        var configuration = WebTransportServer.Configuration(host: "127.0.0.1", port: 0, identities: identities)
-        configuration.gracePeriod = .milliseconds(100)
+        var tcp = WebSocketServerConfiguration(
+            listeners: [.init(host: "127.0.0.1", port: 0, tls: .init(identities: identities, tickets: tickets))],
+            resources: { _ in .text(.notFound, "not found\n") },
+            admission: { _ in .accept() }
+        )
+        tcp.gracePeriod = .milliseconds(100)
         for attempt in 1...10 {
-            let webTransport = try await WebTransportServer.bind(
-                configuration: configuration,
-                eventLoopGroup: loops,
-                logger: logger
+            let webSocket = try await WebSocketServer.bind(configuration: tcp, eventLoopGroup: loops, logger: logger)
+            var udp = WebTransportServer.Configuration(
+                host: "127.0.0.1",
+                port: webSocket.localAddresses[0].port!,
+                identities: identities
             )
-            var tcp = WebSocketServerConfiguration(
-                listeners: [
-                    .init(
-                        host: "127.0.0.1",
-                        port: webTransport.localAddress.port!,
-                        tls: .init(identities: identities, tickets: tickets)
-                    )
-                ],
-                resources: { _ in .text(.notFound, "not found\n") },
-                admission: { _ in .accept() }
-            )
-            tcp.gracePeriod = .milliseconds(100)
+            udp.gracePeriod = .milliseconds(100)
+            udp.tunnels = webSocket.tunnels(idleTimeout: .seconds(30))
             do {
-                let webSocket = try await WebSocketServer.bind(
-                    configuration: tcp,
+                let webTransport = try await WebTransportServer.bind(
+                    configuration: udp,
                     eventLoopGroup: loops,
                     logger: logger
                 )
                 return (webTransport, webSocket)
             } catch  where attempt < 10 {
-                webTransport.beginGracefulShutdown()
-                try await webTransport.run { _ in }
+                webSocket.beginGracefulShutdown()
+                try await webSocket.run { _ in }
             }
         }
         preconditionFailure("the last attempt returns or throws")

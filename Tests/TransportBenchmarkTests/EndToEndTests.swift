@@ -8,13 +8,14 @@ import WebTransport
 
 @testable import TransportBenchmark
 
-@Suite("The harness against servers of this process", .timeLimit(.minutes(1)))
+// One after the other: each keeps a loop busy.
+@Suite("The harness against servers of this process", .serialized, .timeLimit(.minutes(1)))
 struct EndToEndTests {
     @Test("Every transport is measured, and nothing is lost on loopback")
     func everything() async throws {
         var settings = BenchmarkSettings()
         (settings.connections, settings.messages, settings.rounds) = (2, 40, 4)
-        (settings.warmUp, settings.handshakes) = (2, 3)
+        (settings.warmUp, settings.handshakes, settings.transports) = (2, 3, TransportKind.allCases)
         let asked = settings
         let progress = RecordedProgress()
         let result = try await EchoServers.run { target, loop in
@@ -45,10 +46,15 @@ struct EndToEndTests {
     @Test("Where TLS sessions are not resumed the other ways to begin are measured")
     func withoutResumption() async throws {
         var settings = BenchmarkSettings()
-        (settings.scenarios, settings.handshakes) = ([.handshake], 2)
+        (settings.scenarios, settings.handshakes, settings.transports) = ([.handshake], 2, TransportKind.allCases)
         let asked = settings
         let result = try await Self.measure(asked, resuming: false)
-        #expect(Set(result.handshakes.keys) == [.webTransport, .webTransportResumed, .webSocket])
+        #expect(
+            Set(result.handshakes.keys) == [
+                .webTransport, .webTransportResumed, .webSocket, .webSocketHTTP2, .webSocketHTTP3,
+                .webSocketHTTP3Resumed,
+            ]
+        )
     }
 
     private static func measure(
@@ -98,7 +104,8 @@ struct EndToEndTests {
     private static func paced(_ scenarios: [Scenario]) -> BenchmarkSettings {
         var settings = BenchmarkSettings()
         (settings.scenarios, settings.connections, settings.rounds) = (scenarios, 2, 2)
-        (settings.rate, settings.sequences, settings.seconds) = (50, 3, 0.1)
+        (settings.rate, settings.sequences) = (50, 3)
+        (settings.seconds, settings.warmUpSeconds) = (0.1, 0.1)
         // No longer than it takes, unless something is missing.
         settings.patience = .seconds(30)
         return settings
@@ -109,7 +116,9 @@ struct EndToEndTests {
         arguments: [Scenario.latency, .headOfLine, .throughput, .state]
     )
     func paced(scenario: Scenario) async throws {
-        let asked = Self.paced([scenario])
+        var settings = Self.paced([scenario])
+        settings.transports = TransportKind.allCases
+        let asked = settings
         let result = try await Self.measure(asked)
         let measured = try #require(result.paced[scenario])
         for transport in TransportKind.allCases {
@@ -117,21 +126,20 @@ struct EndToEndTests {
             // Two rounds of 15 messages on each of two sessions.
             #expect(Summary(series.ages).count + series.ages.lost == 60, "\(transport)")
             #expect(Summary(series.lateness).count == 60)
-            #expect(Summary(series.staleness).count > 0)
             // Nothing is lost here, but a datagram may find a full queue on a machine that has stopped for a while.
             if transport != .webTransportDatagram { #expect(series.ages.lost == 0, "\(transport)") }
             // Streams of their own may overtake each other; nothing else does.
-            if transport == .webSocket { #expect(series.fresh == 60) }
+            if transport.family != .webTransport { #expect(series.fresh == 60) }
             if scenario == .throughput {
+                // What came back in a tenth of a second, which on a busy machine may be nothing; later it has come.
                 #expect(series.turnRates.count == 2)
-                // At least one message of it, in a turn of a tenth of a second.
-                #expect(series.turnRates.allSatisfy { $0 >= 163_840 }, "\(transport)")
                 #expect(Summary(series.quietAges).count + series.quietAges.lost == 60)
                 #expect(series.cost.count >= 2 * 16_384)
             } else {
                 #expect(series.turnRates.isEmpty)
-                // With those of the warm-up: 0.6 s at 150 a second, in two rounds on two sessions.
-                #expect(series.cost.count == 360)
+                #expect(Summary(series.staleness).count > 0)
+                // With those of the warm-up: 0.2 s at 150 a second, in two rounds on two sessions.
+                #expect(series.cost.count == 120)
             }
         }
         #expect(result.roundTrips.isEmpty)
@@ -154,7 +162,7 @@ struct EndToEndTests {
             [.webTransportDatagram], 1, .milliseconds(100)
         )
         let asked = settings
-        // Of 75 datagrams of the warm-up and 15 that count, in each turn.
+        // Of 15 datagrams of the warm-up and 15 that count, in each turn.
         let result = try await Self.measure(asked, swallowing: 3)
         let series = try #require(result.paced[.state]?[.webTransportDatagram])
         #expect(series.ages.lost >= 10)

@@ -81,9 +81,10 @@ struct OpeningHandshakeTests {
         ) throws -> OpeningHandshake.Agreement {
             var fields = good
             change(&fields)
-            return try OpeningHandshake.validate(
-                HTTPResponse(status: .switchingProtocols, headerFields: fields),
-                key: "dGhlIHNhbXBsZSBub25jZQ==",
+            let response = HTTPResponse(status: .switchingProtocols, headerFields: fields)
+            try OpeningHandshake.validateUpgrade(response, key: "dGhlIHNhbXBsZSBub25jZQ==")
+            return try OpeningHandshake.agreement(
+                of: response,
                 offered: ["a"],
                 compression: compression
             )

@@ -26,10 +26,10 @@ struct PacedTurn: Sendable {
             Arrivals(ArrivalLog(load, messages: messages, eventLoop: loop), eventLoop: loop)
         }.get()
         switch self.kind {
-        case .webSocket:
-            let session = try await self.opener.openWebSocket()
-            defer { session.close() }
-            try await self.send(log) { PacedWebSocketPath(session, arrivals: log, group: &$0) }
+        case .webSocket, .webSocketHTTP2, .webSocketHTTP3:
+            try await self.opener.withWebSocket(self.kind.family) { session in
+                try await self.send(log) { PacedWebSocketPath(session, arrivals: log, group: &$0) }
+            }
         case .webTransportDatagram:
             try await self.opener.withWebTransport { session in
                 try await self.send(log, besideBulkOn: session) {

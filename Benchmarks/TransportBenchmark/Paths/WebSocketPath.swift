@@ -16,7 +16,8 @@ struct WebSocketPath: EchoPath {
         guard let echo = await self.messages.next() else {
             try Task.checkCancellation()
             let close = await self.session.closed
-            throw BenchmarkError.ended("WebSocket close code \(close.code) \(close.reason)")
+            let reason = close.reason.isEmpty ? "" : " (\(close.reason))"
+            throw BenchmarkError.ended("WebSocket close code \(close.code)\(reason)")
         }
         let now = NIODeadline.now()
         switch echo {

@@ -1,4 +1,3 @@
-import Credentials
 import HTTPTypes
 import NIOCore
 import NIOHTTP1
@@ -25,10 +24,8 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
         case done
     }
 
-    private let request: HTTPRequest
-    private let key: String
-    private let subprotocols: [String]
-    private let configuration: WebSocketClientConfiguration
+    private let offer: ClientOffer
+    private let timeout: TimeAmount
     private let failure: ConnectFailure
     private let waitsForTLS: Bool
     private var isResumed = false
@@ -39,18 +36,16 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
     private var timer: Scheduled<Void>?
 
     init(
-        request: HTTPRequest,
-        configuration: WebSocketClientConfiguration,
+        offer: ClientOffer,
+        timeout: TimeAmount,
         failure: ConnectFailure,
         waitsForTLS: Bool,
         encoder: HTTPRequestEncoder,
         decoder: ByteToMessageHandler<HTTPResponseDecoder>,
         promise: EventLoopPromise<WebSocketSession>
     ) {
-        self.key = Base64.encode((0..<16).map { _ in UInt8.random(in: .min ... .max) })
-        self.subprotocols = configuration.subprotocols
-        self.request = request
-        self.configuration = configuration
+        self.offer = offer
+        self.timeout = timeout
         self.failure = failure
         self.waitsForTLS = waitsForTLS
         self.encoder = encoder
@@ -61,7 +56,7 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
     // MARK: Lifecycle
 
     func handlerAdded(context: ChannelHandlerContext) {
-        let timeout = self.configuration.connectTimeout
+        let timeout = self.timeout
         self.timer = context.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
             self.fail(context, self.failure.timedOut("did not begin a WebSocket session within \(timeout)"))
         }
@@ -116,19 +111,8 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
     private func sendRequest(_ context: ChannelHandlerContext) {
         guard case .connecting = self.state else { return }
         self.state = .requested
-        var request = self.request
-        request.headerFields[.upgrade] = "websocket"
-        request.headerFields[.connection] = "upgrade"
-        request.headerFields[.secWebSocketVersion] = OpeningHandshake.version
-        request.headerFields[.secWebSocketKey] = self.key
-        if !self.subprotocols.isEmpty {
-            request.headerFields[.secWebSocketProtocol] = self.subprotocols.joined(separator: ", ")
-        }
-        if let compression = self.configuration.compression {
-            request.headerFields[.secWebSocketExtensions] = "\(PermessageDeflate.offer(compression))"
-        }
         do {
-            let head = try HTTPRequestHead(request)
+            let head = try HTTPRequestHead(self.offer.request)
             context.write(self.wrapOutboundOut(.head(head)), promise: nil)
             context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
         } catch {
@@ -145,7 +129,7 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
         case (.requested, .head(let head)):
             do {
                 let response = try HTTPResponse(head)
-                let isAccepted = response.status == .switchingProtocols
+                let isAccepted = self.offer.isAccepted(by: response)
                 self.state = isAccepted ? .accepted(response) : .refused(response, body: ByteBuffer())
             } catch {
                 self.fail(context, error)
@@ -170,23 +154,15 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
 
     private func refuse(_ context: ChannelHandlerContext, _ response: HTTPResponse, _ body: ByteBuffer) {
         let text = String(decoding: body.readableBytesView.prefix(Self.maximumBody), as: UTF8.self)
-        let firstLine = text.split(whereSeparator: \.isNewline).first.map { ": \($0)" } ?? ""
-        self.fail(
-            context,
-            WebSocketError(
-                code: .refused,
-                message: "the server refused the session with \(response.status)\(firstLine)",
-                response: WebSocketError.Response(head: response, body: text)
-            )
-        )
+        self.fail(context, WebSocketError.refused(response, text))
     }
 
     private func begin(_ context: ChannelHandlerContext, _ response: HTTPResponse) throws {
-        let agreement = try OpeningHandshake.validate(
-            response,
-            key: self.key,
-            offered: self.subprotocols,
-            compression: self.configuration.compression
+        let (connection, session) = try self.offer.session(
+            accepting: response,
+            from: context.channel.remoteAddress,
+            isResumed: self.isResumed,
+            on: context.eventLoop
         )
         self.state = .switching([])
         let pipeline = context.pipeline.syncOperations
@@ -197,7 +173,7 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
             guard case .switching(let held) = self.state else { return }
             do {
                 try result.get()
-                try self.addSession(context, agreement, held)
+                try self.addSession(context, connection, session, held)
             } catch {
                 self.fail(context, error)
             }
@@ -206,37 +182,14 @@ final class ClientHandshakeHandler: ChannelInboundHandler, RemovableChannelHandl
 
     private func addSession(
         _ context: ChannelHandlerContext,
-        _ agreement: OpeningHandshake.Agreement,
+        _ connection: WebSocketConnection,
+        _ session: WebSocketSession,
         _ held: [NIOAny]
     ) throws {
-        var compression: (PermessageDeflate, WebSocketCompression)?
-        if let agreed = agreement.compression, let policy = self.configuration.compression {
-            compression = (agreed, policy)
-        }
-        let connection = WebSocketConnection(
-            role: .client,
-            limits: WebSocketConnection.Limits(
-                maxMessageSize: self.configuration.maxMessageSize,
-                pingInterval: self.configuration.pingInterval,
-                closeTimeout: self.configuration.closeTimeout
-            ),
-            compression: compression,
-            eventLoop: context.eventLoop
-        )
         let pipeline = context.pipeline.syncOperations
         try pipeline.addHandler(WebSocketChannelHandler(connection), position: .after(self))
         self.state = .done
-        self.promise.succeed(
-            WebSocketSession(
-                connection,
-                request: self.request,
-                mapping: .http1,
-                subprotocol: agreement.subprotocol,
-                extensions: agreement.extensions,
-                remoteAddress: context.channel.remoteAddress,
-                isResumed: self.isResumed
-            )
-        )
+        self.promise.succeed(session)
         for data in held { context.fireChannelRead(data) }
         pipeline.removeHandler(context: context, promise: nil)
     }

@@ -52,12 +52,15 @@ public enum WebSocketClient {
         eventLoopGroup: any EventLoopGroup
     ) async throws -> WebSocketSession {
         let target = try Self.target(url)
+        guard target.isSecure || !configuration.usesHTTP2 else {
+            throw WebSocketError.notSupported("over HTTP/2 a session needs TLS: write wss://")
+        }
         var tls: TLSClientConfiguration?
         if target.isSecure {
             tls = TLSClientConfiguration(
                 credentials: try configuration.credentials ?? ClientCredentials(verification: .system),
                 serverName: target.host,
-                applicationProtocols: ["http/1.1"],
+                applicationProtocols: [configuration.usesHTTP2 ? "h2" : "http/1.1"],
                 handshakeTimeout: configuration.connectTimeout
             )
             tls?.resumption = configuration.resumption.map { .init(store: $0, port: target.port) }
@@ -83,6 +86,9 @@ public enum WebSocketClient {
                     channelInitializer: configure
                 )
             }
+        } catch ChannelError.ioOnClosedChannel {
+            // The time for the whole was over before there was a connection.
+            throw ConnectFailure(target: target).error(for: ChannelError.connectTimeout(configuration.connectTimeout))
         } catch {
             throw ConnectFailure(target: target).error(for: error)
         }
@@ -119,31 +125,46 @@ public enum WebSocketClient {
         _ tls: TLSClientConfiguration?
     ) throws -> EventLoopFuture<WebSocketSession> {
         let promise = channel.eventLoop.makePromise(of: WebSocketSession.self)
-        let encoder = HTTPRequestEncoder()
-        let decoder = ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes))
-        let handshake = ClientHandshakeHandler(
-            request: HTTPRequest(
-                method: .get,
-                scheme: target.isSecure ? "https" : "http",
-                authority: target.authority,
-                path: target.path,
-                headerFields: configuration.fields
-            ),
-            configuration: configuration,
-            failure: ConnectFailure(target: target),
-            waitsForTLS: tls != nil,
-            encoder: encoder,
-            decoder: decoder,
-            promise: promise
-        )
         do {
             let pipeline = channel.pipeline.syncOperations
             if let tls { try pipeline.addHandler(TLSHandler(client: tls)) }
-            try pipeline.addHandlers([encoder, decoder, handshake])
+            if configuration.usesHTTP2 {
+                try pipeline.addHandler(
+                    HTTP2ClientHandler(
+                        offer: ClientOffer(to: target, over: .http2, configuration),
+                        timeout: configuration.connectTimeout,
+                        failure: ConnectFailure(target: target),
+                        promise: promise
+                    )
+                )
+            } else {
+                try Self.addUpgrade(pipeline, target, configuration, waitsForTLS: tls != nil, promise)
+            }
         } catch {
             promise.fail(error)
             throw error
         }
         return promise.futureResult
+    }
+
+    private static func addUpgrade(
+        _ pipeline: ChannelPipeline.SynchronousOperations,
+        _ target: SessionURL,
+        _ configuration: WebSocketClientConfiguration,
+        waitsForTLS: Bool,
+        _ promise: EventLoopPromise<WebSocketSession>
+    ) throws {
+        let encoder = HTTPRequestEncoder()
+        let decoder = ByteToMessageHandler(HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes))
+        let handshake = ClientHandshakeHandler(
+            offer: ClientOffer(to: target, over: .http1, configuration),
+            timeout: configuration.connectTimeout,
+            failure: ConnectFailure(target: target),
+            waitsForTLS: waitsForTLS,
+            encoder: encoder,
+            decoder: decoder,
+            promise: promise
+        )
+        try pipeline.addHandlers([encoder, decoder, handshake])
     }
 }

@@ -15,6 +15,9 @@ public struct WebSocketClientConfiguration: Sendable {
     public var fields: HTTPFields
     /// Offers to compress messages. Nil offers nothing; see `WebSocketCompression`.
     public var compression: WebSocketCompression?
+    /// Opens the session on a stream of HTTP/2 (RFC 8441) instead of by an upgrade of HTTP/1.1. The connection carries
+    /// nothing else; `wss:` only.
+    public var usesHTTP2 = false
     /// A server can make the session hold this much, decompressed.
     public var maxMessageSize = 1 << 20
     /// From the first packet to the session.

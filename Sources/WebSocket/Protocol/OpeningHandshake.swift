@@ -85,17 +85,12 @@ enum OpeningHandshake {
         Base64.encode(SHA1.hash(Array("\(key)258EAFA5-E914-47DA-95CA-C5AB0DC85B11".utf8)))
     }
 
-    /// Whether a server's answer to `key` accepts the session, and what it has chosen of what was offered
-    /// (RFC 6455 § 4.1).
-    static func validate(
-        _ response: HTTPResponse,
-        key: String,
-        offered: [String],
-        compression: WebSocketCompression? = nil
-    ) throws(WebSocketError) -> Agreement {
-        func failed(_ reason: String) -> WebSocketError {
-            WebSocketError(code: .handshakeFailed, message: "the server's WebSocket handshake is not valid: \(reason)")
-        }
+    private static func failed(_ reason: String) -> WebSocketError {
+        WebSocketError(code: .handshakeFailed, message: "the server's WebSocket handshake is not valid: \(reason)")
+    }
+
+    /// Whether a server's 101 answers `key` (RFC 6455 § 4.1).
+    static func validateUpgrade(_ response: HTTPResponse, key: String) throws(WebSocketError) {
         let fields = response.headerFields
         guard Self.tokens(of: .upgrade, in: fields).map({ $0.lowercased() }) == ["websocket"] else {
             throw failed("Upgrade is not websocket")
@@ -106,6 +101,15 @@ enum OpeningHandshake {
         guard fields[values: .secWebSocketAccept] == [Self.accept(forKey: key)] else {
             throw failed("Sec-WebSocket-Accept does not answer our key")
         }
+    }
+
+    /// What a server has chosen of what was offered (RFC 6455 § 4.1).
+    static func agreement(
+        of response: HTTPResponse,
+        offered: [String],
+        compression: WebSocketCompression? = nil
+    ) throws(WebSocketError) -> Agreement {
+        let fields = response.headerFields
         let extensions = WebSocketExtension.parse(fields[values: .secWebSocketExtensions])
         guard let extensions, extensions.count <= (compression == nil ? 0 : 1) else {
             throw failed("an extension that we did not offer")

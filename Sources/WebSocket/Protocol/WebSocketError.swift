@@ -6,7 +6,7 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable {
         private enum Value {
             case closed, bindFailed, invalidURL, invalidArgument, connectFailed, timedOut, refused, handshakeFailed
-            case unknownHost
+            case unknownHost, notSupported
         }
 
         private let value: Value
@@ -29,6 +29,8 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static var timedOut: Self { Self(.timedOut) }
         /// The server answered with another status than 101; see `response`.
         public static var refused: Self { Self(.refused) }
+        /// The session is not to be had in the way that was asked for.
+        public static var notSupported: Self { Self(.notSupported) }
         /// The server's answer is not a WebSocket handshake.
         public static var handshakeFailed: Self { Self(.handshakeFailed) }
     }
@@ -55,6 +57,8 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
     }
 
     public var description: String { self.message }
+
+    static func notSupported(_ why: String) -> Self { Self(code: .notSupported, message: why) }
 
     static var closed: Self { Self(code: .closed, message: "the session is closed") }
 }

@@ -41,6 +41,7 @@ extension PeerConnection {
             case .server: return
             case .client(let requests): self.responseReceived(streamID, response, to: requests)
             case .fetching(let fetch): try self.responseReceived(streamID, response, to: fetch)
+            case .tunnelling(let tunnel): self.responseReceived(streamID, response, to: tunnel)
             }
         case .fieldsTooLarge(let streamID):
             // RFC 9114 § 4.2.2: a client has nothing to answer; without its fields the response is none.
@@ -56,6 +57,9 @@ extension PeerConnection {
             case .fetching(let fetch):
                 self.abortRequest(streamID, code: .excessiveLoad)
                 fetch.fail(error)
+            case .tunnelling(let tunnel):
+                self.abortRequest(streamID, code: .excessiveLoad)
+                tunnel.fail(error)
             }
         case .data(let streamID, let bytes):
             if let tunnel = self.tunnels[streamID] { return tunnel.received(bytes) }
@@ -162,6 +166,8 @@ extension PeerConnection {
             try self.resumeHeldRequests()
         case .fetching:
             break
+        case .tunnelling(let tunnel):
+            try self.serverSettingsReceived(settings, tunnel)
         case .client(let requests):
             try self.serverSettingsReceived(settings, terms, requests)
         }
@@ -351,7 +357,11 @@ extension PeerConnection {
 
     /// A request's stream was reset by the peer.
     func requestReset(_ streamID: Int64, code: UInt64) {
-        if case .client(let requests) = self.role { requests.answered(streamID)?.fail(.reset(http3Code: code)) }
+        switch self.role {
+        case .server, .fetching: break
+        case .client(let requests): requests.answered(streamID)?.fail(.reset(http3Code: code))
+        case .tunnelling(let tunnel): if tunnel.awaitsAnswer(on: streamID) { tunnel.fail(.reset(http3Code: code)) }
+        }
         self.sessions[streamID]?.requestStreamReset(code: code)
         if self.isHeld(streamID) {
             self.forgetHeldRequest(streamID)

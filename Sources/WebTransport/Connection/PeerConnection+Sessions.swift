@@ -34,7 +34,7 @@ extension PeerConnection {
             self.endpoint.counts.sessions -= 1
             context.sessions.release()
         case .client(let requests): requests.answered(session.id)?.fail(.sessionClosed)
-        case .fetching: break
+        case .fetching, .tunnelling: break
         }
         self.updateReaping()
         self.markDirty()

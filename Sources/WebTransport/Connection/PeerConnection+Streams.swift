@@ -335,6 +335,8 @@ extension PeerConnection {
         self.wakeWriters()
         self.sessions[id.rawValue]?.requestStreamClosed()
         self.tunnels[id.rawValue]?.closed()
+        // It had no other purpose.
+        if case .tunnelling = self.role, id.direction == .bidirectional { self.close() }
         // Behind its end this means nothing any more.
         if case .fetching(let fetch) = self.role {
             fetch.reset(id.rawValue, code: HTTP3ErrorCode.messageError.rawValue)

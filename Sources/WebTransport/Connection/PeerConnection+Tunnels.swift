@@ -4,6 +4,7 @@ import HTTPTypes
 import LoopConcurrency
 import NIOCore
 import QUIC
+import WebTransportCore
 
 // Tunnels: extended CONNECT for a protocol that somebody else speaks (RFC 9220).
 
@@ -30,6 +31,44 @@ extension PeerConnection {
             user.begin(on: tunnel)
             self.markDirty()
         }
+    }
+}
+
+// A client's tunnel.
+
+extension PeerConnection {
+    func serverSettingsReceived(_ settings: SettingValues, _ tunnel: ClientTunnel) throws(HTTP3Error) {
+        // Else the connection has failed meanwhile, and whoever waits will learn of it with its end.
+        guard let http3 = self.http3, self.quic.isOpen, let head = tunnel.head else { return }
+        // RFC 9220 § 3.
+        guard settings[.enableConnectProtocol] == 1 else {
+            tunnel.fail(.notSupported("the server takes no extended CONNECT over HTTP/3 (RFC 9220)"))
+            return self.close()
+        }
+        let stream: StreamID
+        do throws(QUICError) {
+            stream = try self.quic.openStream(.bidirectional)
+        } catch {
+            tunnel.fail(.notSupported("the server does not allow a request stream"))
+            return self.close()
+        }
+        tunnel.submitted(on: stream.rawValue)
+        try http3.submit(head, on: stream.rawValue, isFinal: false)
+        self.markDirty()
+    }
+
+    func responseReceived(_ streamID: Int64, _ response: HTTPResponse, to tunnel: ClientTunnel) {
+        guard tunnel.awaitsAnswer(on: streamID) else { return }
+        let user = tunnel.answered(
+            response,
+            from: self.quic.path.remote.socketAddress,
+            isResumed: self.quic.isResumed
+        )
+        guard let user else { return self.close() }
+        let tunnel = RequestTunnel(id: streamID, connection: self, user: user)
+        self.tunnels[streamID] = tunnel
+        user.begin(on: tunnel)
+        self.markDirty()
     }
 }
 

@@ -88,6 +88,7 @@ final class PeerConnection {
         case server(ServerContext)
         case client(ClientRequests)
         case fetching(ResourceFetch)
+        case tunnelling(ClientTunnel)
     }
 
     /// As many as webtransport-go remembers.
@@ -101,7 +102,7 @@ final class PeerConnection {
             switch role {
             case .server(let context): context.offer
             case .client(let requests): requests.offer
-            case .fetching: .oneSession
+            case .fetching, .tunnelling: .oneSession
             }
         self.isHalfOpen = quic.isServer
     }
@@ -274,7 +275,11 @@ final class PeerConnection {
         for opening in self.openings.remove(where: { _ in true }) {
             opening.promise.fail(WebTransportError.connectionClosed(reason))
         }
-        if case .fetching(let fetch) = self.role { fetch.fail(.connectionClosed(reason)) }
+        switch self.role {
+        case .server, .client: break
+        case .fetching(let fetch): fetch.fail(.connectionClosed(reason))
+        case .tunnelling(let tunnel): tunnel.fail(.connectionClosed(reason))
+        }
     }
 
     func remember(endedSession id: Int64) {

@@ -68,8 +68,8 @@ private struct ClientOutcome: Equatable {
         configuration.compression = WebSocketCompression()
         let target = try SessionURL(validating: "ws://localhost/")
         let handshake = ClientHandshakeHandler(
-            request: HTTPRequest(method: .get, scheme: "http", authority: target.authority, path: target.path),
-            configuration: configuration,
+            offer: ClientOffer(to: target, over: .http1, configuration),
+            timeout: configuration.connectTimeout,
             failure: ConnectFailure(target: target),
             waitsForTLS: false,
             encoder: encoder,

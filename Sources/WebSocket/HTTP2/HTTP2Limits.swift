@@ -41,6 +41,16 @@ enum HTTP2Limits {
         return configuration
     }
 
+    /// Of a client, whose one stream is its session's.
+    static var client: NIOHTTP2Handler.ConnectionConfiguration {
+        var configuration = Self.connection
+        configuration.initialSettings = [
+            HTTP2Setting(parameter: .enablePush, value: 0),
+            HTTP2Setting(parameter: .maxHeaderListSize, value: Self.decodedHeaderListSize),
+        ]
+        return configuration
+    }
+
     static var stream: NIOHTTP2Handler.StreamConfiguration {
         var configuration = NIOHTTP2Handler.StreamConfiguration()
         // Bodies are not read, and tunnels return their credit themselves: as it is used, not as it arrives.

@@ -37,7 +37,30 @@ extension HTTPRequest {
     }
 }
 
+extension HTTPResponse {
+    /// nil when the status is none. Fields that HTTP does not allow are left out.
+    init?(_ headers: HPACKHeaders) {
+        guard let status = headers.first(name: ":status").flatMap({ Int($0) }), (100...999).contains(status) else {
+            return nil
+        }
+        self.init(status: Status(code: status))
+        for (name, value, _) in headers where !name.hasPrefix(":") {
+            if let name = HTTPField.Name(name) { self.headerFields.append(HTTPField(name: name, value: value)) }
+        }
+    }
+}
+
 extension HPACKHeaders {
+    init(_ request: HTTPRequest) {
+        self.init()
+        let pseudo = [
+            (":method", request.method.rawValue), (":protocol", request.extendedConnectProtocol),
+            (":scheme", request.scheme), (":authority", request.authority), (":path", request.path),
+        ]
+        for (name, value) in pseudo { if let value { self.add(name: name, value: value) } }
+        for field in request.headerFields { self.add(name: field.name.canonicalName, value: field.value) }
+    }
+
     init(_ response: HTTPResponse) {
         self.init()
         self.add(name: ":status", value: "\(response.status.code)")
