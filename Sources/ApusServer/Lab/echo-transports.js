@@ -151,8 +151,8 @@ export async function openWebSocket(url) {
   };
 }
 
-/** @param {WebSocket} socket */
-function opened(socket) {
+/** @param {WebSocket} socket @returns {Promise<unknown>} fulfilled when it can be used */
+export function opened(socket) {
   return new Promise((resolve, reject) => {
     socket.addEventListener("open", resolve, { once: true });
     socket.addEventListener("error", () => reject(new Error("WebSocket opening handshake failed")), { once: true });
