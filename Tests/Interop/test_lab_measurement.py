@@ -15,6 +15,76 @@ def module(run):
     return lambda name, body, **arguments: run(f"const m = await import('/lab/{name}.js');\n{body}", **arguments)
 
 
+@pytest.fixture
+def histogram(module):
+    """Records values and answers an expression of the histogram `h`."""
+    return lambda expression, values: module(
+        "histogram",
+        f"const h = new m.Histogram(); for (const value of args.values) h.record(value); return {expression};",
+        values=values)
+
+
+# Histograms.
+
+
+@pytest.mark.parametrize(("value", "highest"), [
+    (0, 0), (1, 1), (2047, 2047),  # below 2,048 each value has its own bucket
+    (2048, 2049), (2049, 2049), (4095, 4095),  # then they are two wide
+    (4096, 4099), (4100, 4103), (8191, 8191),  # then four
+    (1_000_000, 1_000_447),  # 2¹⁹ ≤ it: 512 wide, the 1,953rd begins at 999,936
+    (60_000_000_000, 60_028_878_847),  # 2³⁵ ≤ it: 2²⁵ wide, the 1,788th begins at 59,995,324,416
+])
+def test_a_bucket_is_as_wide_as_hdrhistogram_makes_it_for_three_digits(module, value, highest):
+    assert module("histogram", "return m.highestEquivalent(args.value);", value=value) == highest
+
+
+def test_a_bucket_tells_three_digits_apart_at_every_magnitude(module):
+    values = [10 ** power + extra for power in range(12) for extra in (0, 1)]
+    found = module("histogram", "return args.values.map(m.highestEquivalent);", values=values)
+    assert all(value <= highest <= value * 1.001 for value, highest in zip(values, found))
+
+
+def test_a_histogram_counts_by_the_highest_value_of_each_bucket(histogram):
+    data = histogram("h.data", [5000, 3, 5001, 5003, 5004, 3])
+    assert data["buckets"] == [[3, 2], [5003, 3], [5007, 1]]
+    bounds = ("lowestDiscernibleValue", "highestTrackableValue", "significantDigits")
+    assert [data[key] for key in bounds] == [1, 60_000_000_000, 3]
+
+
+def test_the_extremes_are_exact_and_no_percentile_exceeds_them(histogram):
+    values = [1_000_000, 1_000_001]
+    assert histogram("[h.min, h.percentile(0.5), h.percentile(1), h.max]", values) == [
+        1_000_000, 1_000_001, 1_000_001, 1_000_001]
+
+
+def test_the_mean_takes_each_value_for_the_middle_of_its_bucket(histogram):
+    assert histogram("h.mean", [10, 20]) == 15
+    assert histogram("h.mean", [4096, 4099]) == 4098
+
+
+def test_a_percentile_is_that_of_its_rank(histogram):
+    assert histogram("[0, 0.5, 0.9, 0.99, 1].map((share) => h.percentile(share))", list(range(1, 101))) == [
+        1, 50, 90, 99, 100]
+
+
+def test_an_empty_histogram_is_all_zero(histogram):
+    assert histogram("[h.count, h.min, h.max, h.mean, h.percentile(0.5), h.data.buckets]", []) == [0, 0, 0, 0, 0, []]
+
+
+def test_a_summary_has_the_keys_of_the_record(module):
+    summary = module("series", "const s = new m.Series(); s.record([3, 1, 2], 4); return s.summary;")
+    assert summary == {
+        "count": 3, "lost": 4, "min": 1, "p50": 2, "p90": 3, "p99": 3, "p999": 3, "max": 3, "mean": 2}
+
+
+def test_each_turn_has_a_median_unless_all_was_lost(module):
+    assert module("series", """
+        const s = new m.Series();
+        s.record([9, 1, 5]); s.record([], 2); s.record([4, 3, 2, 1]);
+        return [s.turnMedians, s.lost];
+    """) == [[5, 3], 2]
+
+
 # Messages.
 
 
@@ -171,6 +241,16 @@ def test_staleness_is_the_age_of_the_newest_at_every_millisecond(module):
 
 def test_nothing_is_stale_until_something_has_come(module):
     assert module("paced-outcome", "return m.staleness(args.load, args.ages);", load=ONE, ages=[None] * 5) == []
+
+
+def test_the_warm_up_counts_nowhere(module):
+    found = module("series", """
+        const series = new m.PacedSeries();
+        series.record(args.load, { ages: [9e9, null, 3e6, 4e6, 5e6], lateness: [9e9, 1e6, 2e6, 3e6, 4e6] });
+        return [series.ages.summary.max, series.ages.lost, series.sent, series.lostShare, series.freshShare,
+          series.lateness.summary.count, series.lateness.summary.max];
+    """, load=ONE)
+    assert found == [5 * MILLISECOND, 1, 4, 0.25, 0.75, 4, 4 * MILLISECOND]
 
 
 # Waiting.

@@ -1,6 +1,16 @@
 /** Percentiles of raw samples. Pure: no clock, no document. */
 
 /**
+ * The place, from 1, of the smallest sample that is at least as large as `share` of all (nearest rank).
+ * @param {number} count
+ * @param {number} share 0…1
+ */
+export function rank(count, share) {
+  // 0.999 * 1000 is 999.0000000000001 in binary floating point and must still be rank 999.
+  return Math.min(count, Math.max(1, Math.ceil(share * count - 1e-9)));
+}
+
+/**
  * The smallest sample that is at least as large as `share` of all samples (nearest rank).
  * @param {ArrayLike<number>} sorted ascending, not empty
  * @param {number} share 0…1
@@ -8,9 +18,7 @@
  */
 export function percentile(sorted, share) {
   if (sorted.length === 0) throw new RangeError("a percentile needs at least one sample");
-  // 0.999 * 1000 is 999.0000000000001 in binary floating point and must still be rank 999.
-  const rank = Math.ceil(share * sorted.length - 1e-9);
-  return sorted[Math.min(sorted.length, Math.max(1, rank)) - 1];
+  return sorted[rank(sorted.length, share) - 1];
 }
 
 /**
