@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
@@ -74,11 +76,27 @@ class Lab:
     def expect_log(self, kind: str, direction: str, text: str) -> None:
         self.wait(lambda: any(text in line for line in self.log(kind, direction)), f"{kind} {direction}: {text}")
 
-    def compare(self, timeout: float = 240, **settings: int) -> None:
+    def scenario(self, value: str) -> None:
+        Select(self["scenario"]).select_by_value(value)
+
+    def compare(self, timeout: float = 240, **settings: float) -> None:
         for name, number in settings.items():
             self.fill(name.replace("_", "-"), number)
         self["run"].click()
         self.wait(lambda: self["comparison"].get_attribute("aria-busy") == "false", "the comparison ended", timeout)
+
+    def transports(self, *chosen: str) -> None:
+        for box in self.all("#comparison-transports input:enabled"):
+            if box.is_selected() != (box.get_attribute("value") in chosen):
+                box.click()
+
+    def download(self, directory: Path) -> dict:
+        """The file that the page offers, which the browser saves there."""
+        self.browser.execute_cdp_cmd(
+            "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(directory)})
+        self["download"].click()
+        self.wait(lambda: list(directory.glob("*.json")), "the file was saved")
+        return json.loads(next(directory.glob("*.json")).read_text())
 
     def rows(self, table: str) -> dict[str, list[str]]:
         return {

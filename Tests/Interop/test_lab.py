@@ -243,6 +243,13 @@ def test_nothing_overflows_sideways(browser, server, resize, width):
     lab.send("x" * 300)
     lab.expect_log("bidirectional", "received", "xxx")
     lab.compare(messages=20, warm_up=2, connections=1, rounds=2)
+    assert_nothing_overflows(browser)
+    lab.scenario("head-of-line")
+    lab.compare(seconds=0.2, rounds=1)
+    assert_nothing_overflows(browser)
+
+
+def assert_nothing_overflows(browser):
     overflowing = browser.execute_script("""
         return Array.from(document.querySelectorAll("body *"))
           .filter((item) => item.getBoundingClientRect().right > innerWidth + 0.5 && !item.closest(".visually-hidden"))
@@ -257,6 +264,8 @@ def test_text_has_contrast_in_light_and_dark(browser, server, prefer, scheme):
     prefer(scheme)
     lab = Lab(browser, server.page)
     lab.connect()
+    lab.scenario("head-of-line")
+    lab.compare(seconds=0.2, rounds=1)
     # Colours fade for a moment after a change of state; the end of every animation is awaited.
     poor = browser.execute_async_script("""
         const [done] = arguments;
@@ -309,8 +318,8 @@ def test_everything_is_reached_by_keyboard_and_shows_its_focus(lab, browser):
         reached.append(name)
         if not outlined:
             invisible.append(name)
-    expected = {"endpoint", "url", "close-code", "message", "send", "log-search", "log-scroll", "messages", "run",
-                "connect-form webtransport", "send-kinds datagram", "log-kinds datagram"}
+    expected = {"endpoint", "url", "close-code", "message", "send", "log-search", "log-scroll", "scenario", "messages",
+                "run", "connect-form webtransport", "send-kinds datagram", "log-kinds datagram"}
     assert expected <= set(reached), expected - set(reached)
     assert invisible == []
 

@@ -253,7 +253,20 @@ def test_the_warm_up_counts_nowhere(module):
     assert found == [5 * MILLISECOND, 1, 4, 0.25, 0.75, 4, 4 * MILLISECOND]
 
 
-# Waiting.
+# What is drawn while a turn runs.
+
+
+def test_ages_are_drawn_at_the_time_when_messages_were_due(module):
+    assert module("live-trace", "return m.agePoints(args.load, [[0, 5e6], [3, 2e6]]);", load=ONE) == [
+        {"time": -0.01, "value": 5}, {"time": pytest.approx(0.02), "value": 2}]
+
+
+def test_staleness_is_drawn_by_its_peaks(module):
+    """The first brings no peak, as nothing was known before; what is older than the newest is no news."""
+    [peaks] = module("live-trace", """
+        return m.stalenessPeaks(args.load, [[0, 2e6], [2, 3e6], [1, 14e6], [3, 1e6]]);
+    """, load=ONE)
+    assert [(round(peak["time"], 3), peak["value"]) for peak in peaks] == [(0.013, 23), (0.021, 11)]
 
 
 def test_an_alarm_never_rings_early_and_at_once_when_it_is_late(module):

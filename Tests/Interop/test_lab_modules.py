@@ -9,22 +9,12 @@ def module(run):
     return lambda name, body, **arguments: run(f"const m = await import('/lab/{name}.js');\n{body}", **arguments)
 
 
-@pytest.mark.parametrize(("samples", "share", "expected"), [
-    ([5], 0.5, 5), ([5], 0.99, 5),
-    ([1, 2], 0.5, 1), ([1, 2, 3], 0.5, 2), (list(range(1, 101)), 0.9, 90), (list(range(1, 101)), 0.99, 99),
-    (list(range(1, 1001)), 0.999, 999), (list(range(1, 11)), 0, 1), (list(range(1, 11)), 1, 10),
+@pytest.mark.parametrize(("count", "share", "expected"), [
+    (1, 0.5, 1), (1, 0.99, 1), (2, 0.5, 1), (3, 0.5, 2), (100, 0.9, 90), (100, 0.99, 99), (1000, 0.999, 999),
+    (10, 0, 1), (10, 1, 10),
 ])
-def test_percentile_is_the_nearest_rank(module, samples, share, expected):
-    body = "return m.percentile(args.samples, args.share);"
-    assert module("statistics", body, samples=samples, share=share) == expected
-
-
-def test_summary_of_nothing_is_nothing(module):
-    assert module("statistics", "return m.summarize([]);") is None
-
-
-def test_samples_are_sorted_as_numbers(module):
-    assert module("statistics", "return Array.from(m.sorted([10, 9, 100, 1]));") == [1, 9, 10, 100]
+def test_a_percentile_is_the_nearest_rank(module, count, share, expected):
+    assert module("statistics", "return m.rank(args.count, args.share);", count=count, share=share) == expected
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, 1), (10, 1), (99, 1), (100, 2), (999, 2), (1000, 3), (100000, 5)])
@@ -33,7 +23,12 @@ def test_the_curve_ends_at_the_last_nine_the_samples_support(module, count, expe
 
 
 def test_the_curve_rises_from_the_minimum(module):
-    points = module("statistics", "return m.percentileCurve(Float64Array.from({length: 500}, (_, i) => i + 1), 20);")
+    points = module("statistics", """
+        const { Histogram } = await import('/lab/histogram.js');
+        const histogram = new Histogram();
+        for (let value = 1; value <= 500; value += 1) histogram.record(value);
+        return m.percentileCurve(histogram, 20);
+    """)
     values = [point["value"] for point in points]
     assert values[0] == 1 and values == sorted(values) and points[-1]["depth"] == 2
 
@@ -68,6 +63,14 @@ def test_ticks_are_thinned(module):
     assert module("scales", "return m.logarithmicTicks(0.001, 1000, 8);") == [0.001, 0.01, 0.1, 1, 10, 100, 1000]
 
 
+@pytest.mark.parametrize(("high", "limit", "expected"), [
+    (2, 4, [0, 1, 2]), (2, 8, [0, 0.5, 1, 1.5, 2]), (1, 8, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+    (60, 8, [0, 10, 20, 30, 40, 50, 60]), (0.5, 4, [0, 0.2, 0.4]),
+])
+def test_linear_ticks_are_round_and_few(module, high, limit, expected):
+    assert module("scales", "return m.linearTicks(0, args.high, args.limit);", high=high, limit=limit) == expected
+
+
 def test_labels_are_moved_apart_within_bounds(module):
     placed = module("scales", "return m.spread([50, 52, 99, 51], 10, [0, 100]);")
     ordered = sorted(placed)
@@ -90,6 +93,11 @@ def test_the_log_is_bounded_and_counts_what_it_dropped(module):
 ])
 def test_durations_have_three_digits(module, value, expected):
     assert module("format", "return m.duration(args.value);", value=value) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, "0 %"), (1, "100 %"), (0.00123, "0.12 %"), (0.5, "50 %")])
+def test_shares_have_two_digits_after_the_point_at_most(module, value, expected):
+    assert module("format", "return m.share(args.value);", value=value) == expected
 
 
 @pytest.mark.parametrize(("data", "expected"), [

@@ -1,87 +1,67 @@
-/** The comparison panel: settings, progress, tables, plot, download. */
-import { compare } from "./comparison.js";
+/** The comparison panel: runs what the form asks for, shows how far it is, and keeps the file. */
+import { compare, emptyOutcome } from "./comparison.js";
+import { ComparisonForm } from "./comparison-form.js";
 import { diagnose, probe } from "./diagnosis.js";
-import { byID, element, showLines } from "./dom.js";
-import { echoTransports } from "./echo-transports.js";
+import { byID, showLines } from "./dom.js";
 import { clockResolution } from "./environment.js";
-import { count, duration, ratio } from "./format.js";
-import { depthLabel, Plot, swatch } from "./plot.js";
-import { report, rows } from "./results.js";
+import { duration } from "./format.js";
+import { LivePlot } from "./live-plot.js";
+import { comparePaced } from "./paced-comparison.js";
+import { benchmarkRecord } from "./record.js";
+import { ResultsView } from "./results-view.js";
+import { scenario } from "./scenarios.js";
 import { certificateHashes, describeServer, sessionURL } from "./server.js";
-import { nines, percentile, shareAtDepth, sorted } from "./statistics.js";
 import { errorText } from "./streams.js";
 
-const names = new Map(echoTransports.map(({ id, name }) => [id, name]));
-const plotHint = "Lower is faster. Both axes are logarithmic: each nine on the right is ten times rarer.";
+/**
+ * @typedef {import("./comparison.js").Settings} Settings
+ * @typedef {import("./paced-comparison.js").PacedSettings} PacedSettings
+ * @typedef {{webtransport: string, websocket: string, hashes: string[]}} Target
+ *
+ * @typedef {object} Found what has been measured up to now
+ * @property {import("./comparison.js").Outcome} outcome
+ * @property {import("./paced-comparison.js").PacedMeasurement[]} paced
+ */
 
 export class ComparisonView {
-  #plot;
-  /** @type {import("./plot.js").PlotSeries[]} */
-  #series = [];
-  /** @type {Map<string, Element>} */
-  #readings = new Map();
+  #form;
+  #results = new ResultsView();
+  #live = new LivePlot(byID("live-plot"));
   /** @type {AbortController | null} */
   #running = null;
-  /** @type {ReturnType<typeof report> | null} */
-  #report = null;
-  #webTransport;
+  /** @type {ReturnType<typeof benchmarkRecord> | null} */
+  #record = null;
 
   /** @param {boolean} webTransport whether the browser has it */
   constructor(webTransport) {
-    this.#webTransport = webTransport;
-    this.#plot = new Plot(byID("plot"), (depth) => this.#read(depth));
-    byID("comparison-transports").append(...echoTransports.map(({ id, short, needs }) => {
-      const box = element("input", { type: "checkbox", value: id });
-      const possible = webTransport || needs === "websocket";
-      /** @type {HTMLInputElement} */ (box).checked = possible;
-      /** @type {HTMLInputElement} */ (box).disabled = !possible;
-      return element("label", {}, box, element("span", {}, short));
-    }));
+    this.#form = new ComparisonForm(webTransport);
     byID("comparison-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#run();
     });
     byID("cancel").addEventListener("click", () => this.#running?.abort());
     byID("download").addEventListener("click", () => this.#download());
-    this.#show({ roundTrips: [], ready: { webtransport: [], websocket: [] } });
-  }
-
-  /** @returns {import("./comparison.js").Settings | null} null when a field is out of range, which is then said */
-  #settings() {
-    const fields = ["messages", "size", "warm-up", "rounds", "connections"].map((id) => byID(id));
-    const boxes = byID("comparison-transports").querySelectorAll("input:checked");
-    const transports = Array.from(boxes, (box) => box.value);
-    const wrong = fields.find((field) => !field.checkValidity() || Number.isNaN(field.valueAsNumber));
-    for (const field of fields) field.setAttribute("aria-invalid", String(field === wrong));
-    const error = wrong !== undefined
-      ? `${wrong.labels[0].firstElementChild.textContent}: a whole number from ${wrong.min} to ${wrong.max}.`
-      : transports.length === 0 ? "Choose at least one transport." : "";
-    byID("comparison-error").textContent = error;
-    byID("comparison-error").hidden = error === "";
-    if (error !== "") {
-      wrong?.focus();
-      return null;
-    }
-    const [messages, size, warmUp, rounds, connections] = fields.map((field) => field.valueAsNumber);
-    return { messages, size, warmUp, rounds, connections, transports };
+    this.#results.showRoundTrips(emptyOutcome());
   }
 
   async #run() {
-    const settings = this.#settings();
-    if (settings === null || this.#running !== null) return;
+    if (this.#running !== null) return;
+    const settings = this.#form.settings();
+    if (settings === null) return;
     const running = new AbortController();
     this.#running = running;
-    /** @type {import("./comparison.js").Outcome} */
-    const outcome = { roundTrips: [], ready: { webtransport: [], websocket: [] } };
-    const date = new Date();
+    /** @type {Found} */
+    const found = { outcome: emptyOutcome(), paced: [] };
+    const begin = performance.now();
     let pageWasHidden = document.hidden;
     document.addEventListener("visibilitychange", () => { pageWasHidden = true; }, { signal: running.signal });
     this.#busy(true);
-    this.#show(outcome);
+    this.#show(settings, found);
     this.#status("Asking the server for its ports and certificate…");
     /** @type {"finished" | "cancelled" | "failed"} */
     let ended = "finished";
-    let target = { webtransport: "", websocket: "", hashes: /** @type {string[]} */ ([]) };
+    /** @type {Target} */
+    let target = { webtransport: "", websocket: "", hashes: [] };
     try {
       const server = await describeServer();
       target = {
@@ -90,40 +70,67 @@ export class ComparisonView {
         hashes: certificateHashes(server),
       };
       this.#status("Running…");
-      await compare(settings, target, {
-        progress: (done, total, activity) => this.#progress(done, total, activity),
-        roundEnded: (current) => this.#show(current),
-      }, running.signal, outcome);
-      this.#status(`Finished in ${duration(Date.now() - date.getTime())}.${hiddenNote(pageWasHidden)}`);
+      await this.#measure(settings, target, running.signal, found);
+      this.#status(`Finished in ${duration(performance.now() - begin)}.${hiddenNote(pageWasHidden)}`);
     } catch (error) {
       ended = running.signal.aborted ? "cancelled" : "failed";
-      if (ended === "cancelled") this.#status("Cancelled. The rounds that were complete are shown.");
-      else await this.#explain(error, settings, target, outcome);
+      if (ended === "failed") await this.#explain(error, settings, target, found);
+      else this.#status("Cancelled. What was complete is shown.");
     }
-    this.#show(outcome);
-    const { webtransport, websocket } = target;
-    this.#report = report({
-      date, userAgent: navigator.userAgent, crossOriginIsolated: globalThis.crossOriginIsolated === true,
-      clockResolution: clockResolution(), ended, pageWasHidden, settings, target: { webtransport, websocket }, outcome,
-    });
-    this.#fairness(websocket);
+    this.#show(settings, found);
+    const date = new Date();
+    this.#record = benchmarkRecord({ date, ended, pageWasHidden, target, settings, ...found }, environment());
+    this.#fairness(target.websocket);
     running.abort();
     this.#running = null;
     this.#busy(false);
   }
 
   /**
-   * @param {unknown} error
-   * @param {import("./comparison.js").Settings} settings
-   * @param {{webtransport: string, websocket: string, hashes: string[]}} target
-   * @param {import("./comparison.js").Outcome} outcome
+   * @param {Settings | PacedSettings} settings
+   * @param {Target} target
+   * @param {AbortSignal} signal
+   * @param {Found} found
    */
-  async #explain(error, settings, target, outcome) {
+  async #measure(settings, target, signal, found) {
+    const progress = this.#progress.bind(this);
+    if (!("load" in settings)) {
+      const roundEnded = () => this.#show(settings, found);
+      await compare(settings, target, { progress, roundEnded }, signal, found.outcome);
+      return;
+    }
+    this.#live.begin(settings.transports, settings.load, scenario(settings.scenario).subject);
+    await comparePaced(settings, target, {
+      progress,
+      turnBegan: (id) => this.#live.clear(id),
+      arrived: (id, arrivals) => this.#live.add(id, arrivals),
+      turnEnded: () => this.#show(settings, found),
+    }, signal, found.paced);
+  }
+
+  /**
+   * @param {Settings | PacedSettings} settings
+   * @param {Found} found
+   */
+  #show(settings, { outcome, paced }) {
+    if ("load" in settings) this.#results.showPaced(scenario(settings.scenario), paced);
+    else this.#results.showRoundTrips(outcome);
+  }
+
+  /**
+   * @param {unknown} error
+   * @param {Settings | PacedSettings} settings
+   * @param {Target} target
+   * @param {Found} found
+   */
+  async #explain(error, settings, target, { outcome, paced }) {
     this.#status(`Stopped: ${errorText(error)}. Finding out why…`);
     const transport = settings.transports.every((id) => id === "ws") ? "websocket" : "webtransport";
     const url = target[transport] === "" ? new URL("/echo", location.href) : new URL(target[transport]);
     const hashes = transport === "webtransport" ? target.hashes : [];
-    const event = outcome.roundTrips.length > 0 || outcome.ready[transport].length > 0 ? "lost" : "refused";
+    const hadSessions = outcome.roundTrips.length > 0 || outcome.ready[transport].histogram.count > 0
+      || paced.some(({ series }) => series.sent > 0);
+    const event = hadSessions ? "lost" : "refused";
     const { title, advice } = diagnose(await probe({ transport, event, url, hashes }, location));
     this.#status(`Stopped: ${errorText(error)}. ${title}`);
     showLines(byID("run-advice"), advice);
@@ -154,42 +161,6 @@ export class ComparisonView {
     byID("run-status").textContent = text;
   }
 
-  /** @param {import("./comparison.js").Outcome} outcome */
-  #show(outcome) {
-    fill(byID("round-trips"), rows(outcome.roundTrips.map(({ id, samples, lost, skipped }) => ({
-      id, name: names.get(id) ?? id, samples, note: skipped ?? (lost > 0 ? `${count(lost)} lost` : null),
-    })), "ws"));
-    fill(byID("ready-times"), rows([
-      { id: "webtransport", name: "WebTransport", samples: outcome.ready.webtransport, note: null },
-      { id: "websocket", name: "WebSocket", samples: outcome.ready.websocket, note: null },
-    ].filter(({ samples }) => samples.length > 0), "websocket"));
-    this.#series = outcome.roundTrips.map(({ id, samples }) =>
-      ({ id, name: names.get(id) ?? id, sorted: sorted(samples) }));
-    this.#plot.show(this.#series);
-    this.#legend();
-  }
-
-  #legend() {
-    this.#readings.clear();
-    const drawn = this.#series.filter(({ sorted: values }) => values.length > 0);
-    byID("legend").replaceChildren(...drawn.map(({ id, name }) => {
-      const reading = element("output", {});
-      this.#readings.set(id, reading);
-      return element("li", { "data-series": id }, swatch(id), element("span", {}, name), reading);
-    }));
-  }
-
-  /** @param {number | null} depth */
-  #read(depth) {
-    byID("plot-reading").textContent = depth === null ? plotHint : `At ${depthLabel(roundedDepth(depth))}:`;
-    for (const { id, sorted: values } of this.#series) {
-      const reading = this.#readings.get(id);
-      if (reading === undefined) continue;
-      const known = depth !== null && depth <= nines(values.length);
-      reading.textContent = known ? duration(percentile(values, shareAtDepth(depth))) : "";
-    }
-  }
-
   /** @param {string} webSocket */
   #fairness(webSocket) {
     const tls = webSocket.startsWith("wss:")
@@ -200,47 +171,30 @@ export class ComparisonView {
   }
 
   #download() {
-    if (this.#report === null) return;
-    const blob = new Blob([JSON.stringify(this.#report, null, 1)], { type: "application/json" });
+    if (this.#record === null) return;
+    const blob = new Blob([JSON.stringify(this.#record)], { type: "application/json" });
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
-    link.download = `apus-comparison-${this.#report.date.replace(/[:.]/g, "-")}.json`;
+    link.download = `apus-comparison-${this.#record.date.replace(/:/g, "-")}.json`;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
   }
 }
 
-/** @param {number} depth so that the label has as many digits as the position is exact */
-function roundedDepth(depth) {
-  const digits = Math.max(0, Math.ceil(depth) - 1);
-  const share = Number(shareAtDepth(depth).toFixed(digits + 2));
-  return share >= 1 ? depth : -Math.log10(1 - share);
+/** @returns {import("./record.js").Environment} */
+function environment() {
+  const { userAgent, hardwareConcurrency, platform, deviceMemory } = navigator;
+  return {
+    userAgent, platform,
+    coreCount: hardwareConcurrency,
+    // A rounded number of GiB, in Chromium alone (W3C Device Memory).
+    memoryByteCount: (deviceMemory ?? 0) * 2 ** 30,
+    crossOriginIsolated: globalThis.crossOriginIsolated === true,
+    clockResolution: Math.round(clockResolution() * 1e6),
+  };
 }
 
 /** @param {boolean} hidden */
 function hiddenNote(hidden) {
   return hidden ? " The page was hidden for a while, which makes timers coarse: run again in the foreground." : "";
-}
-
-/**
- * @param {HTMLTableElement} table
- * @param {import("./results.js").Row[]} lines
- */
-function fill(table, lines) {
-  const body = table.tBodies[0];
-  if (lines.length === 0) {
-    body.replaceChildren(element("tr", {}, element("td", { colspan: "7", class: "note" }, "No measurement yet.")));
-    return;
-  }
-  body.replaceChildren(...lines.map(({ id, name, summary, ratio: toReference, note }) => {
-    const heading = element("th", { scope: "row" }, name);
-    if (note !== null) heading.append(element("span", { class: "muted" }, ` (${note})`));
-    if (summary === null) {
-      return element("tr", { "data-id": id }, heading, ...Array.from({ length: 6 }, () => element("td", {}, "–")));
-    }
-    const { p50, p90, p99, max } = summary;
-    const cells = [p50, p90, p99, max].map((value) => element("td", {}, duration(value)));
-    return element("tr", { "data-id": id }, heading, element("td", {}, count(summary.count)), ...cells,
-      element("td", {}, toReference === null ? "–" : ratio(toReference)));
-  }));
 }

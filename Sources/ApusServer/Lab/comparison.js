@@ -1,5 +1,6 @@
-/** Runs the comparison: connection times, then echoes in interleaved rounds. Draws nothing. */
+/** Compares round trips: connection times, then echoes in interleaved rounds. Draws nothing. */
 import { openWebSocket, openWebTransport, timeToReady } from "./echo-transports.js";
+import { Series } from "./series.js";
 import { rotated, split } from "./statistics.js";
 
 /** Milliseconds between two reports within a round; a report falls between two echoes. */
@@ -16,20 +17,24 @@ const progressInterval = 250;
  * @property {number} connections sessions opened per transport to measure the time to ready; 0 leaves that out
  * @property {EchoID[]} transports
  *
- * @typedef {object} Series
+ * @typedef {object} Measurement
  * @property {EchoID} id
- * @property {number[]} samples round trips in milliseconds, in the order measured
- * @property {number} lost datagrams without an echo
+ * @property {Series} series
  * @property {string | null} skipped why it was not measured
  *
  * @typedef {object} Outcome
- * @property {Series[]} roundTrips
- * @property {Record<"webtransport" | "websocket", number[]>} ready milliseconds
+ * @property {Measurement[]} roundTrips
+ * @property {Record<"webtransport" | "websocket", Series>} ready
  *
  * @typedef {object} Observer
  * @property {(done: number, total: number, activity: string) => void} progress
  * @property {(outcome: Outcome) => void} roundEnded called between rounds: whatever it does is not measured
  */
+
+/** @returns {Outcome} */
+export function emptyOutcome() {
+  return { roundTrips: [], ready: { webtransport: new Series(), websocket: new Series() } };
+}
 
 /**
  * @param {Settings} settings
@@ -54,7 +59,9 @@ export async function compare(settings, target, observer, signal, outcome) {
     for (const kind of rotated(kinds, attempt)) {
       signal.throwIfAborted();
       observer.progress(done, total, "Opening sessions");
-      outcome.ready[kind].push(await timeToReady(kind, target[kind], target.hashes));
+      const elapsed = await timeToReady(kind, target[kind], target.hashes);
+      // Each attempt is a turn of its own.
+      outcome.ready[kind].record([nanoseconds(elapsed)]);
       done += 1;
     }
   }
@@ -71,8 +78,8 @@ export async function compare(settings, target, observer, signal, outcome) {
     if (usesWebSocket) open.push(await openWebSocket(target.websocket));
     const lanes = open.flatMap((session) => session.transports)
       .filter((transport) => settings.transports.includes(transport.id))
-      .map((transport) => ({ transport, series: seriesFor(outcome, transport, settings.size) }));
-    const active = lanes.filter(({ series }) => series.skipped === null);
+      .map((transport) => ({ transport, measurement: measurementOf(outcome, transport, settings.size) }));
+    const active = lanes.filter(({ measurement }) => measurement.skipped === null);
     done += (lanes.length - active.length) * perTransport;
 
     const payload = new Uint8Array(settings.size).map((_, index) => index & 0xff);
@@ -88,18 +95,26 @@ export async function compare(settings, target, observer, signal, outcome) {
     const rounds = split(settings.messages, settings.rounds);
     let told = 0;
     for (const [round, messages] of rounds.entries()) {
-      for (const { transport, series } of rotated(active, round)) {
-        for (let message = 0; message < messages; message += 1) {
-          signal.throwIfAborted();
-          const start = performance.now();
-          const arrived = await transport.roundTrip(payload);
-          const elapsed = performance.now() - start;
-          if (arrived) series.samples.push(elapsed);
-          else series.lost += 1;
-          done += 1;
-          if (start - told < progressInterval) continue;
-          told = start;
-          observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
+      for (const { transport, measurement } of rotated(active, round)) {
+        /** @type {number[]} */
+        const samples = [];
+        let lost = 0;
+        try {
+          for (let message = 0; message < messages; message += 1) {
+            signal.throwIfAborted();
+            const start = performance.now();
+            const arrived = await transport.roundTrip(payload);
+            const elapsed = performance.now() - start;
+            if (arrived) samples.push(nanoseconds(elapsed));
+            else lost += 1;
+            done += 1;
+            if (start - told < progressInterval) continue;
+            told = start;
+            observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
+          }
+        } finally {
+          // Round trips that are complete count, also where the turn is not.
+          measurement.series.record(samples, lost);
         }
       }
       observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
@@ -118,12 +133,17 @@ export async function compare(settings, target, observer, signal, outcome) {
  * @param {import("./echo-transports.js").EchoTransport} transport
  * @param {number} size
  */
-function seriesFor(outcome, { id, limit }, size) {
-  /** @type {Series} */
-  const series = { id, samples: [], lost: 0, skipped: null };
-  if (size > limit) series.skipped = `${size} bytes do not fit a datagram (at most ${limit}).`;
-  outcome.roundTrips.push(series);
-  return series;
+function measurementOf(outcome, { id, limit }, size) {
+  const skipped = size > limit ? `${size} bytes do not fit a datagram (at most ${limit}).` : null;
+  /** @type {Measurement} */
+  const measurement = { id, series: new Series(), skipped };
+  outcome.roundTrips.push(measurement);
+  return measurement;
+}
+
+/** @param {number} milliseconds */
+function nanoseconds(milliseconds) {
+  return Math.round(milliseconds * 1e6);
 }
 
 function nextFrame() {

@@ -1,9 +1,9 @@
-/** The four ways to echo one message that the comparison measures. Each sends one message and waits for all of it. */
+/** The ways to echo one message whose round trips are measured. Each sends one message and waits for all of it. */
 import { readBytes } from "./streams.js";
 import { options } from "./webtransport-session.js";
 
 /** A datagram is given up after this long and counted as lost; a loopback or LAN round trip is far below. */
-const datagramTimeout = 1000;
+export const datagramTimeout = 1000;
 
 /**
  * @typedef {"wt-datagram" | "wt-stream" | "wt-bidi-per-message" | "ws"} EchoID
@@ -12,17 +12,6 @@ const datagramTimeout = 1000;
  * @property {(payload: Uint8Array<ArrayBuffer>) => Promise<boolean>} roundTrip false when the message was lost
  * @property {number} limit the largest payload
  */
-
-/** @type {{id: EchoID, name: string, short: string, needs: "webtransport" | "websocket"}[]} */
-export const echoTransports = [
-  { id: "wt-datagram", name: "WebTransport, datagram", short: "WT datagram", needs: "webtransport" },
-  { id: "wt-stream", name: "WebTransport, one stream", short: "WT stream", needs: "webtransport" },
-  {
-    id: "wt-bidi-per-message", name: "WebTransport, stream per message", short: "WT stream per message",
-    needs: "webtransport",
-  },
-  { id: "ws", name: "WebSocket", short: "WebSocket", needs: "websocket" },
-];
 
 /**
  * One WebTransport session shared by the three transports over it: they never run at the same time.

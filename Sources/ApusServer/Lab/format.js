@@ -37,6 +37,11 @@ export function ratio(value) {
   return `${value >= 10 ? value.toFixed(1) : value.toFixed(2)}×`;
 }
 
+/** @param {number} value 0…1, with at most two digits after the point */
+export function share(value) {
+  return `${Number((value * 100).toFixed(2))} %`;
+}
+
 /** @param {Date} date local time with milliseconds */
 export function clock(date) {
   const part = (/** @type {number} */ value, width = 2) => String(value).padStart(width, "0");

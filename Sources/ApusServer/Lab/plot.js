@@ -1,53 +1,24 @@
 /** Draws percentile curves as SVG. Each series has its own colour, dash and marker. */
 import { tickDuration } from "./format.js";
 import { enclosingSteps, linear, logarithmic, logarithmicTicks, spread } from "./scales.js";
-import { depthAtShare, nines, percentile, percentileCurve, shareAtDepth } from "./statistics.js";
+import { color, styles, svg } from "./series-style.js";
+import { depthAtShare, nines, percentileCurve, shareAtDepth } from "./statistics.js";
 
 /**
  * @typedef {object} PlotSeries
  * @property {string} id
  * @property {string} name
- * @property {Float64Array} sorted milliseconds
+ * @property {import("./histogram.js").Histogram} histogram of nanoseconds
  */
-
-/** @type {Record<string, {dash: string, marker: string, short: string}>} */
-export const styles = {
-  "wt-datagram": { dash: "", marker: "M0-5A5 5 0 1 1 0 5A5 5 0 1 1 0-5Z", short: "datagram" },
-  "wt-stream": { dash: "9 5", marker: "M-4.5-4.5H4.5V4.5H-4.5Z", short: "one stream" },
-  "wt-bidi-per-message": { dash: "2 5", marker: "M0-5.5L5.5 4.5H-5.5Z", short: "per message" },
-  "ws": { dash: "12 4 2 4", marker: "M0-6L6 0L0 6L-6 0Z", short: "WebSocket" },
-};
 
 const height = 300;
 const labelRoom = 100;
-
-/**
- * @param {string} name
- * @param {Record<string, string | number>} attributes
- * @param {string} text
- */
-function svg(name, attributes, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  if (text !== "") made.textContent = text;
-  return made;
-}
-
-/** A swatch for the legend, drawn like the curve. @param {string} id */
-export function swatch(id) {
-  const { dash, marker } = styles[id];
-  const color = `var(--series-${id})`;
-  const image = svg("svg", { width: 44, height: 14, viewBox: "0 0 44 14", "aria-hidden": "true" });
-  image.append(
-    svg("path", { d: "M1 7H43", stroke: color, "stroke-width": 2.25, "stroke-dasharray": dash, fill: "none" }),
-    svg("path", { d: marker, fill: color, transform: "translate(22 7)" }));
-  return image;
-}
 
 export class Plot {
   #box;
   /** @type {PlotSeries[]} */
   #series = [];
+  #subject = "";
   /** @type {(depth: number | null) => void} */
   #read;
   /** @type {{depthAt: (x: number) => number, x: (depth: number) => number, cursor: Element} | null} */
@@ -65,9 +36,13 @@ export class Plot {
     box.addEventListener("pointerleave", () => this.#point(null));
   }
 
-  /** @param {PlotSeries[]} series those without samples are left out */
-  show(series) {
-    this.#series = series.filter(({ sorted }) => sorted.length > 0);
+  /**
+   * @param {string} subject what is drawn, in the plural
+   * @param {PlotSeries[]} series those without samples are left out
+   */
+  show(subject, series) {
+    this.#subject = subject;
+    this.#series = series.filter(({ histogram }) => histogram.count > 0);
     this.#draw();
   }
 
@@ -95,8 +70,9 @@ export class Plot {
   }
 
   #summary() {
-    const medians = this.#series.map(({ name, sorted }) => `${name} ${tickDuration(percentile(sorted, 0.5))}`);
-    return `Percentile curves of round trips. Medians: ${medians.join(", ")}. The table below has the numbers.`;
+    const medians = this.#series.map(({ name, histogram }) =>
+      `${name} ${tickDuration(histogram.percentile(0.5) / 1e6)}`);
+    return `Percentile curves of ${this.#subject}. Medians: ${medians.join(", ")}. The table below has the numbers.`;
   }
 
   /** @param {Element} image @param {number} width */
@@ -111,12 +87,15 @@ export class Plot {
   #curves(image, width) {
     const narrow = width < 560;
     const box = { left: 52, right: width - (narrow ? 10 : labelRoom), top: 12, bottom: height - 42 };
-    const curves = this.#series.map((series) => ({ ...series, points: percentileCurve(series.sorted) }));
+    const curves = this.#series.map((series) => ({
+      ...series,
+      points: percentileCurve(series.histogram).map(({ depth, value }) => ({ depth, value: value / 1e6 })),
+    }));
     const values = curves.flatMap(({ points }) => [points[0].value, points[points.length - 1].value]);
     // A coarse clock can say zero; a logarithmic axis cannot.
     const positive = values.filter((value) => value > 0);
     const domain = enclosingSteps(Math.min(...positive, 1000), Math.max(...positive, 0.001));
-    const deepest = Math.max(...curves.map(({ sorted }) => nines(sorted.length)));
+    const deepest = Math.max(...curves.map(({ histogram }) => nines(histogram.count)));
     const x = linear([0, deepest], [box.left, box.right]);
     const y = logarithmic(domain, [box.bottom, box.top]);
 
@@ -126,24 +105,23 @@ export class Plot {
 
     const ends = curves.map(({ points }) => y(points[points.length - 1].value));
     const labels = spread(ends, 16, [box.top + 4, box.bottom - 2]);
-    for (const [index, { id, sorted, points }] of curves.entries()) {
+    for (const [index, { id, histogram, points }] of curves.entries()) {
       const { dash, marker, short } = styles[id];
-      const color = `var(--series-${id})`;
       const path = points.map(({ depth, value }) => `${x(depth).toFixed(1)} ${y(value).toFixed(1)}`);
       image.append(svg("path", {
-        class: "curve", "data-series": id, d: `M${path.join("L")}`, stroke: color, "stroke-dasharray": dash,
+        class: "curve", "data-series": id, d: `M${path.join("L")}`, stroke: color(id), "stroke-dasharray": dash,
       }));
-      const last = nines(sorted.length) + 1e-9;
+      const last = nines(histogram.count) + 1e-9;
       for (const share of [0.5, 0.9, 0.99, 0.999].filter((value) => depthAtShare(value) <= last)) {
+        const [left, top] = [x(depthAtShare(share)), y(histogram.percentile(share) / 1e6)];
         image.append(svg("path", {
-          class: "marker", d: marker, fill: color,
-          transform: `translate(${x(depthAtShare(share)).toFixed(1)} ${y(percentile(sorted, share)).toFixed(1)})`,
+          class: "marker", d: marker, fill: color(id), transform: `translate(${left.toFixed(1)} ${top.toFixed(1)})`,
         }));
       }
       if (narrow) continue;
       const end = points[points.length - 1];
       image.append(svg("text", {
-        class: "series-label", x: x(end.depth) + 10, y: labels[index] + 4, style: `fill: ${color}`,
+        class: "series-label", x: x(end.depth) + 10, y: labels[index] + 4, style: `fill: ${color(id)}`,
       }, short));
     }
     this.#scale = {

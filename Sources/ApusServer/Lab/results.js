@@ -1,49 +1,53 @@
-/** What a comparison leaves: rows for the tables and the downloaded file. Pure. */
-import { sorted, summarize } from "./statistics.js";
+/** The rows of the tables. Pure. */
+import { count, share } from "./format.js";
 
 /**
- * @typedef {import("./statistics.js").Summary} Summary
- * @typedef {{id: string, name: string, summary: Summary | null, ratio: number | null, note: string | null}} Row
+ * @typedef {import("./series.js").Series} Series
+ * @typedef {import("./series.js").Summary} Summary
+ * @typedef {{id: string, summary: Summary | null, extra: string, ratio: number | null, note: string | null}} Row
  */
 
 /**
- * @param {{id: string, name: string, samples: number[], note: string | null}[]} series
- * @param {string} reference the series whose median the others are divided by
- * @returns {Row[]}
+ * @param {{id: string, series: Series, skipped?: string | null}[]} measurements
+ * @param {string} reference the transport whose median the others are divided by
+ * @returns {Row[]} those without a measurement have no summary
  */
-export function rows(series, reference) {
-  const measured = series.map(({ samples, ...rest }) => ({ ...rest, summary: summarize(sorted(samples)) }));
-  const base = measured.find(({ id }) => id === reference)?.summary?.p50 ?? 0;
-  return measured.map((row) => ({ ...row, ratio: row.summary !== null && base > 0 ? row.summary.p50 / base : null }));
+export function rows(measurements, reference) {
+  return withRatios(measurements.map(({ id, series, skipped }) => ({
+    id,
+    summary: series.histogram.count === 0 ? null : series.summary,
+    extra: count(series.histogram.count),
+    note: skipped ?? (series.lost > 0 ? `${count(series.lost)} lost` : null),
+  })), reference, "p50");
 }
 
 /**
- * The file to download: enough to repeat the run and to compute any other statistic.
- * @param {object} run
- * @param {Date} run.date
- * @param {string} run.userAgent
- * @param {boolean} run.crossOriginIsolated
- * @param {number} run.clockResolution milliseconds
- * @param {"finished" | "cancelled" | "failed"} run.ended
- * @param {boolean} run.pageWasHidden
- * @param {import("./comparison.js").Settings} run.settings
- * @param {{webtransport: string, websocket: string}} run.target
- * @param {import("./comparison.js").Outcome} run.outcome
+ * @param {import("./paced-comparison.js").PacedMeasurement[]} measurements
+ * @param {"age" | "staleness"} subject
+ * @returns {Row[]} whose ratio is that of the 99th percentiles to those over WebSocket
  */
-export function report({ date, outcome, target, ...rest }) {
-  const summary = (/** @type {number[]} */ samples) => summarize(sorted(samples));
-  return {
-    format: "apus-lab-comparison",
-    version: 1,
-    date: date.toISOString(),
-    ...rest,
-    target,
-    unit: "milliseconds",
-    timeToReady: Object.fromEntries(Object.entries(outcome.ready).map(([id, samples]) => [id, {
-      summary: summary(samples), samples,
-    }])),
-    roundTrips: Object.fromEntries(outcome.roundTrips.map(({ id, samples, lost, skipped }) => [id, {
-      summary: summary(samples), lost, skipped, samples,
-    }])),
-  };
+export function pacedRows(measurements, subject) {
+  return withRatios(measurements.map(({ id, series, skipped }) => {
+    const { ages, staleness, sent, lostShare, freshShare } = series;
+    const shown = subject === "age" ? ages : staleness;
+    return {
+      id,
+      summary: shown.histogram.count === 0 ? null : shown.summary,
+      extra: sent === 0 ? "–" : share(subject === "age" ? lostShare : freshShare),
+      note: skipped,
+    };
+  }), "ws", "p99");
+}
+
+/**
+ * @param {Omit<Row, "ratio">[]} rows
+ * @param {string} reference
+ * @param {"p50" | "p99"} percentile
+ * @returns {Row[]}
+ */
+function withRatios(rows, reference, percentile) {
+  const base = rows.find(({ id }) => id === reference)?.summary?.[percentile] ?? 0;
+  return rows.map((row) => ({
+    ...row, ratio: row.summary !== null && base > 0 ? row.summary[percentile] / base : null,
+  }));
 }

@@ -49,6 +49,20 @@ export function logarithmicTicks(low, high, limit = 8) {
   return decades.length >= 2 ? decades : fine.filter((_, index) => index % 2 === 0);
 }
 
+/**
+ * Ticks of a linear axis in steps of 1, 2 or 5 times a power of ten, at most `limit` of them.
+ * @param {number} low
+ * @param {number} high above `low`
+ * @param {number} limit at least 2
+ */
+export function linearTicks(low, high, limit) {
+  const least = (high - low) / (limit - 1);
+  const step = steps(least / 10, least * 10).find((candidate) => candidate >= least * 0.9999) ?? least;
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, index) => Number(((first + index) * step).toPrecision(12)));
+}
+
 /** @param {number} low @param {number} high */
 function steps(low, high) {
   const ticks = [];

@@ -1,4 +1,4 @@
-/** Percentiles of raw samples. Pure: no clock, no document. */
+/** Percentiles, and the order of rounds. Pure: no clock, no document. */
 
 /**
  * The place, from 1, of the smallest sample that is at least as large as `share` of all (nearest rank).
@@ -8,41 +8,6 @@
 export function rank(count, share) {
   // 0.999 * 1000 is 999.0000000000001 in binary floating point and must still be rank 999.
   return Math.min(count, Math.max(1, Math.ceil(share * count - 1e-9)));
-}
-
-/**
- * The smallest sample that is at least as large as `share` of all samples (nearest rank).
- * @param {ArrayLike<number>} sorted ascending, not empty
- * @param {number} share 0…1
- * @returns {number}
- */
-export function percentile(sorted, share) {
-  if (sorted.length === 0) throw new RangeError("a percentile needs at least one sample");
-  return sorted[rank(sorted.length, share) - 1];
-}
-
-/**
- * @param {Iterable<number>} samples
- * @returns {Float64Array} a sorted copy
- */
-export function sorted(samples) {
-  return Float64Array.from(samples).sort();
-}
-
-/**
- * @typedef {{count: number, p50: number, p90: number, p99: number, max: number}} Summary
- * @param {ArrayLike<number>} ascending
- * @returns {Summary | null} null when there is nothing to summarise
- */
-export function summarize(ascending) {
-  if (ascending.length === 0) return null;
-  return {
-    count: ascending.length,
-    p50: percentile(ascending, 0.5),
-    p90: percentile(ascending, 0.9),
-    p99: percentile(ascending, 0.99),
-    max: ascending[ascending.length - 1],
-  };
 }
 
 /**
@@ -56,16 +21,16 @@ export function nines(count) {
 /**
  * The percentile curve from the median of nothing to the last nine that the samples support.
  * `depth` is the number of nines, so 0 is the minimum, 1 is p90, 2 is p99; it is the x axis of the plot.
- * @param {ArrayLike<number>} ascending not empty
+ * @param {import("./histogram.js").Histogram} histogram not empty
  * @param {number} steps
  * @returns {{depth: number, value: number}[]}
  */
-export function percentileCurve(ascending, steps = 160) {
-  const last = nines(ascending.length);
+export function percentileCurve(histogram, steps = 160) {
+  const last = nines(histogram.count);
   const points = [];
   for (let step = 0; step <= steps; step += 1) {
     const depth = (last * step) / steps;
-    points.push({ depth, value: percentile(ascending, shareAtDepth(depth)) });
+    points.push({ depth, value: histogram.percentile(shareAtDepth(depth)) });
   }
   return points;
 }
