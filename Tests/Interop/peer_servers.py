@@ -335,9 +335,8 @@ async def until_listening(port: int) -> None:
 def running(command: list[object], **options: object) -> Iterator[subprocess.Popen]:
     """A process until the end of the block, then ended by its own id."""
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
-    process = subprocess.Popen(
-        command, env=environment, stderr=subprocess.DEVNULL, **{"stdout": subprocess.DEVNULL, **options}
-    )
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=environment, **quiet | options)
     try:
         yield process
     finally:
