@@ -3,8 +3,8 @@ import DequeModule
 /// One direction at work: says of each packet whether and when it arrives at the other end. It has no clock; time is a
 /// parameter.
 ///
-/// Whether packet N is lost and its jitter depend on the seed, the direction and N alone. Whether it meets a full queue
-/// depends on when the packets before it came.
+/// The jitter of packet N, and whether it is lost, depend on the seed, the direction and N alone; where the link changes over
+/// time, also on when the packet comes. Whether it meets a full queue depends on when the packets before it came.
 public struct LinkSimulation: Sendable {
     public enum Fate: Sendable, Hashable {
         /// It arrives then, or at once when that is not later than now.
@@ -42,7 +42,7 @@ public struct LinkSimulation: Sendable {
         self.counts.packets += 1
         self.counts.bytes += UInt64(bytes)
         // Drawn for each packet, so that a full queue does not change the fate of later ones.
-        let isLost = self.loss.isLost(packet: number, conditions.loss)
+        let isLost = self.loss.isLost(packet: number, at: now - start, conditions.loss)
         guard let departure = self.enqueue(bytes: bytes, conditions.bandwidth, at: now) else {
             self.counts.dropped += 1
             return .drop

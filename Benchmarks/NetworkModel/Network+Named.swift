@@ -37,14 +37,16 @@ extension Network {
         )
     )
 
-    /// A crowded or distant one: 3 % are lost on average, in bursts of four.
+    /// A crowded or distant one: twice a second, for 20 ms, most packets are lost; 3 % on average.
     static let wifiLossy = Network(
         name: "wifi-lossy",
         both: Link(
             LinkConditions(
                 delay: 5_000_000,
                 jitter: 4_000_000,
-                loss: .bursty(GilbertElliott(goodToBad: 0.01, badToGood: 0.25, lossInGood: 0, lossInBad: 0.78)),
+                loss: .bursty(
+                    GilbertElliott(.overTime(good: 500_000_000, bad: 20_000_000), lossInGood: 0, lossInBad: 0.78)
+                ),
                 bandwidth: 20_000_000
             ),
             queue: 250
@@ -91,14 +93,17 @@ extension Network {
         )
     )
 
-    /// By a geostationary satellite, 600 ms there and back: 36,000 km up and down, twice, and the ground stations.
+    /// By a geostationary satellite, 600 ms there and back: 36,000 km up and down, twice, and the ground stations. Every
+    /// ten seconds it is lost for 50 ms.
     static let satellite = Network(
         name: "satellite",
         up: Link(
             LinkConditions(
                 delay: 300_000_000,
                 jitter: 5_000_000,
-                loss: .bursty(GilbertElliott(goodToBad: 0.001, badToGood: 0.2, lossInGood: 0, lossInBad: 1)),
+                loss: .bursty(
+                    GilbertElliott(.overTime(good: 9_950_000_000, bad: 50_000_000), lossInGood: 0, lossInBad: 1)
+                ),
                 bandwidth: 3_000_000
             ),
             queue: 100
@@ -107,7 +112,9 @@ extension Network {
             LinkConditions(
                 delay: 300_000_000,
                 jitter: 5_000_000,
-                loss: .bursty(GilbertElliott(goodToBad: 0.001, badToGood: 0.2, lossInGood: 0, lossInBad: 1)),
+                loss: .bursty(
+                    GilbertElliott(.overTime(good: 9_950_000_000, bad: 50_000_000), lossInGood: 0, lossInBad: 1)
+                ),
                 bandwidth: 25_000_000
             ),
             queue: 500

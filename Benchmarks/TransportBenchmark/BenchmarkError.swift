@@ -1,7 +1,10 @@
 /// Why there is no measurement.
 public struct BenchmarkError: Error, Sendable, CustomStringConvertible {
     public struct Code: Hashable, Sendable {
-        private enum Value { case usage, unavailable, protocolViolation, notResumed, cannotCreate, inputOutput }
+        private enum Value {
+            case usage, unavailable, protocolViolation, notResumed, cannotCreate, inputOutput
+            case unreadable
+        }
         private let value: Value
         private init(_ value: Value) { self.value = value }
 
@@ -13,6 +16,8 @@ public struct BenchmarkError: Error, Sendable, CustomStringConvertible {
         public static var protocolViolation: Self { Self(.protocolViolation) }
         /// A handshake that was to continue an earlier session did not.
         static var notResumed: Self { Self(.notResumed) }
+        /// A file of results cannot be read, or is none.
+        public static var unreadable: Self { Self(.unreadable) }
         /// The output file cannot be made.
         public static var cannotCreate: Self { Self(.cannotCreate) }
         /// The output file could be made and not be written.

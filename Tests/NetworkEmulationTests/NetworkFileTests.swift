@@ -19,8 +19,20 @@ struct NetworkFileTests {
         #expect(network.name == "mine")
         let up = LinkConditions(delay: 20_500_000, jitter: 3_000_000, loss: .independent(0.01), bandwidth: 1_500_000)
         #expect(network.up == Link(up, reorders: true, queue: 20, mtu: 1_400))
-        let model = GilbertElliott(goodToBad: 0.1, badToGood: 0.5, lossInGood: 0, lossInBad: 0.75)
+        let model = GilbertElliott(.withPackets(goodToBad: 0.1, badToGood: 0.5), lossInGood: 0, lossInBad: 0.75)
         #expect(network.down == Link(LinkConditions(delay: 0, loss: .bursty(model))))
+    }
+
+    @Test("Loss that comes and goes with time is read with its times")
+    func overTime() throws {
+        let network = try Self.network(
+            """
+            {"both": {"delayMilliseconds": 1,
+             "loss": {"meanGoodMilliseconds": 500, "meanBadMilliseconds": 20.5, "lossInGood": 0.001}}}
+            """
+        )
+        let model = GilbertElliott(.overTime(good: 500_000_000, bad: 20_500_000), lossInGood: 0.001, lossInBad: 1)
+        #expect(network.up.conditions.loss == .bursty(model))
     }
 
     @Test("Both directions may be given at once; without a name the file's is taken")
@@ -57,7 +69,7 @@ struct NetworkFileTests {
             (#"{"delayMilliseconds": 1, "loss": 1.5}"#, "up.loss is 1.5; it must be a number from 0 to 1"),
             (
                 #"{"delayMilliseconds": 1, "loss": {"goodToBad": 1}}"#,
-                "up.loss: goodToBad and badToGood must both be there"
+                "up.loss: either goodToBad and badToGood or meanGoodMilliseconds and meanBadMilliseconds must be there"
             ),
             (
                 #"{"delayMilliseconds": 1, "loss": {"goodToBad": 1, "badToGood": 2}}"#,

@@ -1,3 +1,4 @@
+import Glibc
 import NetworkModel
 import Testing
 
@@ -24,26 +25,71 @@ struct LossTests {
 
     @Test("Bursty loss has the average of its states, and bursts as long as the bad state lasts")
     func bursty() {
-        let model = GilbertElliott(goodToBad: 0.01, badToGood: 0.25, lossInGood: 0, lossInBad: 1)
-        let loss = Loss.bursty(model)
+        let loss = Loss.bursty(
+            GilbertElliott(.withPackets(goodToBad: 0.01, badToGood: 0.25), lossInGood: 0, lossInBad: 1)
+        )
         #expect(abs(loss.average - 0.01 / 0.26) < 1e-12)
         let lost = Self.lost(loss)
         #expect(abs(Double(lost.count) / Double(Self.count) / loss.average - 1) < 0.1)
         let bursts = lost.count - zip(lost, lost.dropFirst()).count { $0 + 1 == $1 }
-        #expect(abs(Double(lost.count) / Double(bursts) / (1 / model.badToGood) - 1) < 0.1)
+        #expect(abs(Double(lost.count) / Double(bursts) / 4 - 1) < 0.1)
     }
 
     @Test("A bursty link that never changes stays good")
     func unchanging() {
-        let loss = Loss.bursty(GilbertElliott(goodToBad: 0, badToGood: 0, lossInGood: 0, lossInBad: 1))
+        let loss = Loss.bursty(
+            GilbertElliott(.withPackets(goodToBad: 0, badToGood: 0), lossInGood: 0, lossInBad: 1)
+        )
         #expect(loss.average == 0)
         #expect(Self.lost(loss).isEmpty)
     }
 
+    /// A hundred milliseconds of it are good, then ten bad, on average.
+    private static let overTime = Loss.bursty(
+        GilbertElliott(.overTime(good: 100_000_000, bad: 10_000_000), lossInGood: 0, lossInBad: 1)
+    )
+
+    @Test(
+        "A link that changes over time has its average, and bursts that last for a time",
+        arguments: [1, 4] as [Int64]
+    )
+    func overTime(spacing: Int64) {
+        #expect(abs(Self.overTime.average - 1.0 / 11) < 1e-12)
+        let lost = Self.lost(Self.overTime, spacing: spacing * 1_000_000)
+        #expect(abs(Double(lost.count) / Double(Self.count) / Self.overTime.average - 1) < 0.1)
+        // A burst that no packet meets is none; of one that packets do meet, at so many milliseconds from each other, the
+        // mean is the mean of a geometric distribution.
+        let bursts = lost.count - zip(lost, lost.dropFirst()).count { $0 + 1 == $1 }
+        let expected = 1 / (1 - exp(-Double(spacing) / 10))
+        #expect(abs(Double(lost.count) / Double(bursts) / expected - 1) < 0.1)
+    }
+
+    @Test("Who falls silent in a bad time finds a good one later")
+    func silence() throws {
+        var simulation = LinkSimulation(Link(LinkConditions(delay: 0, loss: Self.overTime)), seed: 1, direction: .up)
+        var now: Int64 = 0
+        while simulation.packetArrived(bytes: 100, at: now, start: 0) != .lose { now += 1_000_000 }
+        // Twenty times as long as a bad time lasts, on average: all but once in half a billion.
+        let later = simulation.packetArrived(bytes: 100, at: now + 200_000_000, start: 0)
+        #expect(later != .lose || simulation.packetArrived(bytes: 100, at: now + 400_000_000, start: 0) != .lose)
+    }
+
+    @Test("When a link changes depends on the seed and the time, not on who sends what")
+    func schedule() {
+        let sparse = Self.lost(Self.overTime, spacing: 8_000_000).map { $0 * 8 }
+        let dense = Set(Self.lost(Self.overTime, spacing: 1_000_000))
+        let both = sparse.prefix { $0 < Self.count }
+        #expect(both.count > 100)
+        #expect(both.allSatisfy(dense.contains))
+    }
+
     /// The numbers of the packets that are lost.
-    private static func lost(_ loss: Loss) -> [Int] {
+    /// - Parameter spacing: nanoseconds from one to the next.
+    private static func lost(_ loss: Loss, spacing: Int64 = 0) -> [Int] {
         let link = Link(LinkConditions(delay: 0, loss: loss))
         var simulation = LinkSimulation(link, seed: 1, direction: .down)
-        return (0..<Self.count).filter { _ in simulation.packetArrived(bytes: 100, at: 0, start: 0) == .lose }
+        return (0..<Self.count).filter { number in
+            simulation.packetArrived(bytes: 100, at: Int64(number) * spacing, start: 0) == .lose
+        }
     }
 }

@@ -11,7 +11,7 @@ struct NetworkReportTests {
     func loss() throws {
         let text = try Self.lines().joined(separator: "\n")
         #expect(text.contains("Network wifi-lossy, emulated, seed 7"))
-        #expect(text.contains("3.00 % in bursts of 4"))
+        #expect(text.contains("3.00 % in bursts of 20 ms"))
         #expect(text.contains("2.50 %"))
         #expect(text.contains("p99 300 µs"))
         #expect(text.contains("\nup ") && text.contains("\ndown "))

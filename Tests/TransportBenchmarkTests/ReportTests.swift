@@ -137,7 +137,7 @@ struct ReportTests {
         wire: WireUse(bytes: 600, packets: 5)
     )
 
-    private static func record(_ scenarios: [Scenario] = Scenario.usual) throws -> BenchmarkRecord {
+    static func record(_ scenarios: [Scenario] = Scenario.usual) throws -> BenchmarkRecord {
         var (slow, fast) = (RoundTripSeries(), RoundTripSeries())
         slow.record([TurnResult(nanoseconds: [100_000], lost: 1)], cost: Self.cost)
         fast.record([TurnResult(nanoseconds: [50_000])], cost: Self.cost)

@@ -32,7 +32,8 @@ extension Link {
 }
 
 extension Loss {
-    private static let fields = "goodToBad, badToGood, lossInGood, lossInBad"
+    private static let fields =
+        "goodToBad, badToGood, meanGoodMilliseconds, meanBadMilliseconds, lossInGood, lossInBad"
 
     /// A probability, or an object for the bursty model; no loss when there is neither.
     fileprivate init(_ fields: inout FieldReader) throws(NetworkError) {
@@ -41,22 +42,38 @@ extension Loss {
             self = .independent(number ?? 0)
             return
         }
-        guard
-            let goodToBad = try model.number("goodToBad", LinkLimits.probability),
-            let badToGood = try model.number("badToGood", LinkLimits.probability)
-        else { throw model.missing("goodToBad and badToGood must both be there") }
+        let change = try GilbertElliott.Change(&model)
         let lossInGood = try model.number("lossInGood", LinkLimits.probability)
         let lossInBad = try model.number("lossInBad", LinkLimits.probability)
         try model.finish(known: Self.fields)
         // Without them it is Gilbert's own model: what is sent in the bad state is lost, all else arrives.
         self = .bursty(
             GilbertElliott(
-                goodToBad: goodToBad,
-                badToGood: badToGood,
+                change,
                 lossInGood: lossInGood ?? 0,
                 lossInBad: lossInBad ?? 1
             )
         )
+    }
+}
+
+extension GilbertElliott.Change {
+    /// With packets or over time, as the fields say.
+    fileprivate init(_ fields: inout FieldReader) throws(NetworkError) {
+        let goodToBad = try fields.number("goodToBad", LinkLimits.probability)
+        let badToGood = try fields.number("badToGood", LinkLimits.probability)
+        let good = try fields.number("meanGoodMilliseconds", LinkLimits.stateMilliseconds)
+        let bad = try fields.number("meanBadMilliseconds", LinkLimits.stateMilliseconds)
+        switch (goodToBad, badToGood, good, bad) {
+        case (let goodToBad?, let badToGood?, nil, nil):
+            self = .withPackets(goodToBad: goodToBad, badToGood: badToGood)
+        case (nil, nil, let good?, let bad?):
+            self = .overTime(good: Int64(milliseconds: good), bad: Int64(milliseconds: bad))
+        default:
+            throw fields.missing(
+                "either goodToBad and badToGood or meanGoodMilliseconds and meanBadMilliseconds must be there"
+            )
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 /// What a link of a file may be. Beyond these bounds no packet network is, and nothing of the emulator was tested.
 enum LinkLimits {
     static let delayMilliseconds = 0.0...10_000
+    /// Below a microsecond a state would change more often than packets come.
+    static let stateMilliseconds = 0.001...3_600_000
     static let probability = 0.0...1
     static let bandwidthMegabits = 0.001...100_000
     /// At 1,500 bytes each, the largest needs 150 MB.

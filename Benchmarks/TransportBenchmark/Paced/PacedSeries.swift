@@ -12,6 +12,8 @@ public struct PacedSeries: Sendable {
     public private(set) var turnRates: [UInt64] = []
     /// What the messages have cost, without those of quiet turns.
     public private(set) var cost = Cost.none
+    /// Of the last turn's first session.
+    public private(set) var timeline: Timeline?
     /// Messages that were newer, when they came, than what had come before.
     public private(set) var fresh = 0
 
@@ -24,6 +26,7 @@ public struct PacedSeries: Sendable {
         self.lateness.record(turn: turn.map { TurnResult(nanoseconds: Array($0.countedLateness)) })
         self.fresh += turn.reduce(0) { $0 + $1.freshCount }
         self.cost = self.cost + cost
+        self.timeline = turn.first.flatMap(Timeline.init) ?? self.timeline
         guard let load = turn.first?.load, load.bulkSize != nil else { return }
         let bytes = turn.reduce(0) { $0 + $1.bulkByteCount }
         self.turnRates.append(UInt64((Double(bytes) / load.seconds).rounded()))

@@ -7,10 +7,23 @@ public struct BenchmarkReport: Sendable {
     }
 
     public var text: String {
-        (self.heading + self.handshakes + self.roundTrips + self.paced + self.network).joined(separator: "\n") + "\n"
+        (self.heading + self.handshakes + self.roundTrips + self.paced + self.network + self.findings).joined(
+            separator: "\n"
+        ) + "\n"
     }
 
-    private var heading: [String] {
+    private var findings: [String] {
+        let findings = Findings(self.record).all
+        guard !findings.isEmpty else { return [] }
+        return ["", "What this shows:"]
+            + findings.flatMap { finding -> [String] in
+                let cause = finding.cause.map { ["A cause: \($0)."] } ?? []
+                return ["", "\(finding.title)"]
+                    + (finding.sentences + cause).flatMap { TextWrap.lines($0, first: "  ", next: "  ") }
+            }
+    }
+
+    var heading: [String] {
         let machine = self.record.machine
         let server = self.record.settings.isOwnServer ? "its own server, in a second process" : "a server that runs"
         var lines = [
@@ -71,13 +84,13 @@ public struct BenchmarkReport: Sendable {
             "Time to the first echo: from the same beginning until \(self.record.settings.size) bytes have come back.",
         ]
         return lines + [""] + self.starts(self.record.firstEchoes)
-            + CostReport.lines("session", self.record.handshakes.map { ($0.transport.rawValue, $0.cost) })
+            + CostReport.lines(self.startCost)
     }
 
     private func starts(_ measured: [BenchmarkRecord.Measured<SessionStart>]) -> [String] {
         let rows = measured.map { ($0.transport.rawValue, $0.summary) }
         let comparisons = measured.map { ($0.transport.rawValue, $0.comparison) }
-        return Self.table(rows) + [""] + PercentilePlot.lines(rows)
+        return Self.table(rows).lines + [""] + PercentilePlot.lines(rows)
             + ComparisonText.lines("median", comparisons, objection: self.record.objection)
     }
 
@@ -93,7 +106,7 @@ public struct BenchmarkReport: Sendable {
             "\(settings.warmUp) round trips of each session that do not count. Every echo was checked.",
             "",
         ]
-        lines += Self.table(rows) + [""] + PercentilePlot.lines(rows) + [PercentilePlot.legend]
+        lines += Self.table(rows).lines + [""] + PercentilePlot.lines(rows) + [PercentilePlot.legend]
         lines += ComparisonText.lines(
             "median",
             self.record.roundTrips.map { ($0.transport.rawValue, $0.comparison) },
@@ -104,7 +117,7 @@ public struct BenchmarkReport: Sendable {
                 "Lost: no echo within \(settings.datagramTimeoutMilliseconds) ms; such datagrams are in no percentile."
             )
         }
-        return lines + CostReport.lines("message", self.record.roundTrips.map { ($0.transport.rawValue, $0.cost) })
+        return lines + CostReport.lines(self.roundTripCost)
     }
 
     private var paced: [String] {
@@ -115,7 +128,15 @@ public struct BenchmarkReport: Sendable {
 
     private var network: [String] { self.record.network.map(NetworkReport.lines) ?? [] }
 
-    private static func table(_ rows: [(String, Summary)]) -> [String] {
+    var startCost: TextTable? {
+        CostReport.table("session", self.record.handshakes.map { ($0.transport.rawValue, $0.cost) })
+    }
+
+    var roundTripCost: TextTable? {
+        CostReport.table("message", self.record.roundTrips.map { ($0.transport.rawValue, $0.cost) })
+    }
+
+    static func table(_ rows: [(String, Summary)]) -> TextTable {
         let reference = rows.first { $0.0 == TransportKind.webSocket.rawValue }?.1
         var table = TextTable(
             heading: ["transport", "count", "lost", "p50", "p90", "p99", "max", "p50 to ws"]
@@ -125,7 +146,7 @@ public struct BenchmarkReport: Sendable {
             let counts = ["\(summary.count)", "\(summary.lost)"]
             table.append([name] + counts + summary.durations([\.p50, \.p90, \.p99, \.max]) + [ratio])
         }
-        return table.lines
+        return table
     }
 }
 

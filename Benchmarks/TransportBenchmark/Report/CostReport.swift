@@ -4,10 +4,10 @@ enum CostReport {
     ///   - unit: what was paid for, such as `message`.
     ///   - size: how many of what the costs count that is.
     ///   - costs: by the name of each transport; those that are not known say nothing.
-    /// - Returns: no lines when nothing is known.
-    static func lines(_ unit: String, of size: Double = 1, _ costs: [(name: String, cost: Cost?)]) -> [String] {
+    /// - Returns: nil when nothing is known.
+    static func table(_ unit: String, of size: Double = 1, _ costs: [(name: String, cost: Cost?)]) -> TextTable? {
         let known = costs.compactMap { name, cost in cost.flatMap { $0.count > 0 ? (name, $0) : nil } }
-        guard !known.isEmpty else { return [] }
+        guard !known.isEmpty else { return nil }
         var table = TextTable(heading: [
             "cost of a \(unit)", "server", "switches", "client", "switches", "bytes", "packets",
         ])
@@ -20,7 +20,14 @@ enum CostReport {
                 ]
             )
         }
-        return ["", "Processor time and context switches of both programs, and what was on the wire:"] + table.lines
+        return table
+    }
+
+    static let caption = "Processor time and context switches of both programs, and what was on the wire"
+
+    /// Of a table that there may be.
+    static func lines(_ table: TextTable?) -> [String] {
+        table.map { ["", "\(Self.caption):"] + $0.lines } ?? []
     }
 
     private static func cells(_ use: ProcessUse?, _ each: (UInt64) -> Double) -> [String] {

@@ -17,6 +17,12 @@ public enum DurationFormat {
         return "\(whole).\(hundredths < 10 ? "0" : "")\(hundredths) \(unit.name)"
     }
 
+    /// For the marks of an axis, without digits that say nothing: `50 µs`.
+    static func short(_ nanoseconds: UInt64) -> String {
+        guard let unit = Self.units.last(where: { $0.nanoseconds <= nanoseconds }) else { return "0 ns" }
+        return "\(nanoseconds / unit.nanoseconds) \(unit.name)"
+    }
+
     /// Rounded half up to three significant digits, so that 999.7 µs becomes 1.00 ms and not 1000 µs.
     private static func rounded(_ value: UInt64) -> UInt64 {
         var step: UInt64 = 1

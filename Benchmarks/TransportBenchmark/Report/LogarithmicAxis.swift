@@ -52,17 +52,8 @@ struct LogarithmicAxis {
             let column = self.column(mark)
             line[column] = "┴"
             guard labels.isEmpty || column >= labels.count + 2 else { continue }
-            labels += String(repeating: " ", count: column - labels.count) + Self.label(mark)
+            labels += String(repeating: " ", count: column - labels.count) + DurationFormat.short(mark)
         }
         return [String(line), labels]
-    }
-
-    /// `50 µs`, without the digits that `DurationFormat` would add.
-    private static func label(_ nanoseconds: UInt64) -> String {
-        for (name, unit) in [("s", 1_000_000_000), ("ms", 1_000_000), ("µs", 1_000)] as [(String, UInt64)]
-        where nanoseconds >= unit {
-            return "\(nanoseconds / unit) \(name)"
-        }
-        return "\(nanoseconds) ns"
     }
 }

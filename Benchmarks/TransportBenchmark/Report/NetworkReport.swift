@@ -9,10 +9,11 @@ enum NetworkReport {
             "Network \(record.network.name), emulated, seed \(record.seed): all IPv4 packets of all transports, from the",
             "start of the server to the end of the client. Up is from the client to the server.",
             "",
-        ] + Self.configuration(record) + [""] + Self.observation(record) + [""] + Self.accuracy(record.report)
+        ] + Self.configuration(record).lines + Self.remarks(record) + [""] + Self.observation(record).lines
+            + Self.losses(record) + [""] + Self.accuracy(record.report)
     }
 
-    private static func configuration(_ record: NetworkRecord) -> [String] {
+    static func configuration(_ record: NetworkRecord) -> TextTable {
         var table = TextTable(heading: ["configured", "delay", "jitter", "loss", "bandwidth", "queue", "mtu"])
         for direction in Direction.allCases {
             let link = record.network[direction]
@@ -22,9 +23,15 @@ enum NetworkReport {
                 link.conditions.bandwidth == nil ? "–" : "\(link.queue)", "\(link.mtu)",
             ])
         }
-        var lines = table.lines
+        return table
+    }
+
+    static func remarks(_ record: NetworkRecord) -> [String] {
+        var lines: [String] = []
         let isBursty = Direction.allCases.contains { direction in
-            if case .bursty = record.network[direction].conditions.loss { true } else { false }
+            guard case .bursty(let model) = record.network[direction].conditions.loss else { return false }
+            if case .withPackets = model.change { return true }
+            return false
         }
         if isBursty {
             lines.append("Bursts last for so many packets, not for a time: who falls silent stays in one.")
@@ -34,7 +41,7 @@ enum NetworkReport {
         return lines
     }
 
-    private static func observation(_ record: NetworkRecord) -> [String] {
+    static func observation(_ record: NetworkRecord) -> TextTable {
         var table = TextTable(
             heading: ["observed", "packets", "lost", "loss", "dropped", "reordered", "queue", "delay p50", "p99"]
         )
@@ -47,13 +54,15 @@ enum NetworkReport {
                 DurationFormat.text(report.delay.p50), DurationFormat.text(report.delay.p99),
             ])
         }
-        var lines = table.lines
-        let undeliverable = Direction.allCases.reduce(0) { $0 + record.report[$1].undeliverable }
-        if undeliverable > 0 { lines.append("\(undeliverable) packets were not taken by the kernel of the other end.") }
-        return lines
+        return table
     }
 
-    private static func accuracy(_ report: EmulationReport) -> [String] {
+    private static func losses(_ record: NetworkRecord) -> [String] {
+        let undeliverable = Direction.allCases.reduce(0) { $0 + record.report[$1].undeliverable }
+        return undeliverable > 0 ? ["\(undeliverable) packets were not taken by the kernel of the other end."] : []
+    }
+
+    static func accuracy(_ report: EmulationReport) -> [String] {
         ["The emulator's own error, from when a packet was due until it was delivered:"]
             + Direction.allCases.map { direction in
                 let lateness = report[direction].lateness
@@ -68,7 +77,15 @@ enum NetworkReport {
         switch loss {
         case .independent(let probability): DecimalFormat.percent(probability)
         case .bursty(let model):
-            "\(DecimalFormat.percent(loss.average)) in bursts of \(Self.tenths(1 / model.badToGood))"
+            "\(DecimalFormat.percent(loss.average)) in bursts of \(Self.burst(model.change))"
+        }
+    }
+
+    /// How long the bad state lasts, on average: in packets, or a time.
+    private static func burst(_ change: GilbertElliott.Change) -> String {
+        switch change {
+        case .withPackets(_, let badToGood): Self.tenths(1 / badToGood)
+        case .overTime(_, let bad): DurationFormat.short(UInt64(bad))
         }
     }
 

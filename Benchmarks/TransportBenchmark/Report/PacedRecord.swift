@@ -27,6 +27,8 @@ public struct PacedRecord: Sendable, Hashable, Codable {
         public var lateness: Summary
         /// The share of all messages that were newer, when they came, than what had come before; from 0 to 1.
         public var freshShare: Double
+        /// The messages of one turn, to look at; nil when none counted.
+        public var timeline: Timeline?
         /// The median age of each turn, in the order measured.
         public var turnMedians: [UInt64]
         /// What 99 of 100 are within, of ages or where the scenario is about it of staleness, compared with that over
@@ -86,6 +88,7 @@ extension PacedRecord.Transport {
         self.turnRates = series.turnRates
         self.rateComparison = rateComparison
         self.cost = series.cost
+        self.timeline = series.timeline
         self.lateness = Summary(series.lateness)
         let sent = self.age.summary.count + self.age.summary.lost
         self.freshShare = sent == 0 ? 0 : Double(series.fresh) / Double(sent)

@@ -13,16 +13,16 @@ struct PacedReport {
 
     var lines: [String] {
         let rows = self.record.transports.map { ($0.transport.rawValue, self.shown($0)) }
-        return [""] + self.heading + [""] + self.table + [""] + PercentilePlot.lines(rows) + self.remarks
-            + self.cost
+        return [""] + self.heading + [""] + self.table.lines + [""] + PercentilePlot.lines(rows) + self.remarks
+            + CostReport.lines(self.cost)
     }
 
     /// What the scenario is about.
-    private func shown(_ transport: PacedRecord.Transport) -> Summary {
+    func shown(_ transport: PacedRecord.Transport) -> Summary {
         self.record.scenario == .state ? transport.staleness.summary : transport.age.summary
     }
 
-    private var heading: [String] {
+    var heading: [String] {
         let (record, settings) = (self.record, self.settings)
         let sessions = settings.connections == 1 ? "" : ", on each of \(settings.connections) sessions"
         let load = "\(Self.load(record.load)) of \(settings.size) bytes\(sessions)."
@@ -70,13 +70,13 @@ struct PacedReport {
         value == value.rounded() ? "\(Int(value))" : "\(value)"
     }
 
-    private var table: [String] {
+    var table: TextTable {
         let columns = self.columns
         var table = TextTable(heading: ["transport"] + columns.map(\.heading))
         for transport in self.record.transports {
             table.append([transport.transport.rawValue] + columns.map { $0.cell(transport) })
         }
-        return table.lines
+        return table
     }
 
     private typealias Column = (heading: String, cell: (PacedRecord.Transport) -> String)
@@ -139,10 +139,10 @@ struct PacedReport {
         return lines
     }
 
-    private var cost: [String] {
+    var cost: TextTable? {
         let costs = self.record.transports.map { ($0.transport.rawValue, $0.cost) }
         return self.record.load.bulkSize == nil
-            ? CostReport.lines("message", costs) : CostReport.lines("MB", of: 1e6, costs)
+            ? CostReport.table("message", costs) : CostReport.table("MB", of: 1e6, costs)
     }
 
     private var patience: Int64 {

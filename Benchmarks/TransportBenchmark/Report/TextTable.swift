@@ -1,6 +1,6 @@
 /// Rows of text under a heading, in columns: the first to the left, the others to the right.
 struct TextTable {
-    private var rows: [[String]]
+    private(set) var rows: [[String]]
 
     init(heading: [String]) {
         self.rows = [heading]

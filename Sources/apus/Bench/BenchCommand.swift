@@ -1,9 +1,6 @@
 import ArgumentParser
-import Credentials
-import Foundation
+import Glibc
 import HTTPSemantics
-import NIOCore
-import NIOPosix
 import NetworkEmulation
 import NetworkModel
 import TransportBenchmark
@@ -39,7 +36,7 @@ struct BenchCommand: AsyncParsableCommand {
               apus bench
               apus bench --network 4g --messages 500 --handshakes 20
               apus bench --scenarios head-of-line,state --network wifi-lossy
-              apus bench --connections 8 --size 1000 --json comparison.json
+              apus bench --connections 8 --size 1000 --html comparison.html --json comparison.json
               apus bench --transports wt-datagram,ws --messages 100000
               apus bench --target https://localhost:4433 --hash 5f2c…
             """
@@ -115,8 +112,7 @@ struct BenchCommand: AsyncParsableCommand {
     )
     var serverProcess: Int32?
 
-    @Option(help: ArgumentHelp("Write everything, with the raw histograms, as JSON.", valueName: "file"))
-    var json: String?
+    @OptionGroup var output: BenchOutput
 
     func validate() throws {
         try self.emulation.validate(target: self.target)
@@ -150,29 +146,26 @@ struct BenchCommand: AsyncParsableCommand {
     }
 
     private func compare() async throws {
-        let settings = try self.settings()
-        let request = try self.emulation.request()
-        let file = try self.json.map { try OutputFile(path: $0) }
-        defer { file?.discard() }
+        let measurement = try Measurement(
+            settings: self.settings(),
+            subject: self.subject(),
+            network: self.emulation.request(),
+            processors: self.noPinning || self.emulation.withinNetwork ? .none : ProcessorPlan(),
+            watchesOthers: !self.emulation.withinNetwork
+        )
+        let files = try self.output.open()
+        defer { files.discard() }
         let progress = StandardErrorProgress()
-        let processors = self.noPinning || self.emulation.withinNetwork ? .none : ProcessorPlan()
-        let noise = NoiseMeter(server: self.serverProcess)
-        var (record, signal): (BenchmarkRecord, CInt?)
+        let (record, signal): (BenchmarkRecord, CInt?)
         do {
-            (record, signal) = try await Interruption().concluding {
-                if let request { return try await EmulatedComparison(request, on: processors).run(progress) }
-                return try await self.measure(settings, on: processors, progress)
-            }
+            (record, signal) = try await Interruption().concluding { try await measurement.run(progress) }
             progress.finish()
         } catch {
             progress.finish()
             throw error
         }
-        if !self.emulation.withinNetwork { record.processors = processors }
-        // The outer process knows all that have a part in it.
-        if self.knowsServer, !self.emulation.withinNetwork { record.add(noise?.noise()) }
         FileDescriptorOutput.standardOutput(BenchmarkReport(record).text)
-        try file?.write(record.json())
+        try files.write(record)
         guard let signal else { return }
         let code = Interruption.exitCode(signal)
         // The outer process says so.
@@ -180,76 +173,19 @@ struct BenchCommand: AsyncParsableCommand {
         throw CommandFailure.report("interrupted; the report has what was measured until then", code)
     }
 
-    /// Whether what others do can be told from what the server does.
-    private var knowsServer: Bool {
-        guard let target = self.target else { return true }
-        return self.serverProcess != nil || !BenchmarkTarget.isLoopback(target)
-    }
-
-    private func measure(
-        _ settings: BenchmarkSettings,
-        on processors: ProcessorPlan,
-        _ progress: StandardErrorProgress
-    ) async throws -> BenchmarkRecord {
-        if let target = self.target {
-            guard let url = SessionURL(target) else {
-                throw BenchmarkError(.usage, "\(target.debugDescription) is not a URL; write https://host:port/path")
-            }
-            let target = try BenchmarkTarget(
+    private func subject() throws -> Measurement.Subject {
+        guard let target = self.target else { return .ownServer }
+        guard let url = SessionURL(target) else {
+            throw BenchmarkError(.usage, "\(target.debugDescription) is not a URL; write https://host:port/path")
+        }
+        return .target(
+            try BenchmarkTarget(
                 url: url,
                 credentials: self.trust.credentials(),
                 process: self.serverProcess,
                 device: self.emulation.withinNetwork ? NamespacePair.deviceName : nil
             )
-            return try await Self.measure(target, settings, on: processors, progress)
-        }
-        progress.update("Starting a server", 0, of: 1)
-        return try await ServerProcess.withServer(executable: Self.executable(), on: processors.server) { server in
-            guard let url = SessionURL("https://\(server.authority)") else {
-                preconditionFailure("an address and a port make a URL: \(server.authority)")
-            }
-            let target = try BenchmarkTarget(
-                url: url,
-                credentials: ClientCredentials(verification: .fingerprints([server.fingerprint])),
-                isOwnServer: true,
-                process: server.process
-            )
-            return try await Self.measure(target, settings, on: processors, progress)
-        }
-    }
-
-    private static func measure(
-        _ target: BenchmarkTarget,
-        _ settings: BenchmarkSettings,
-        on processors: ProcessorPlan,
-        _ progress: StandardErrorProgress
-    ) async throws -> BenchmarkRecord {
-        // A loop of its own: nothing else runs on its thread.
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let result: BenchmarkResult
-        do {
-            let loop = group.next()
-            try await processors.keepClient(on: loop)
-            result = try await Benchmark(settings: settings, target: target, eventLoop: loop).run(progress: progress)
-        } catch {
-            // The measurement's own error is the one to tell.
-            try? await group.shutdownGracefully()
-            throw error
-        }
-        try await group.shutdownGracefully()
-        return BenchmarkRecord(
-            result,
-            settings: settings,
-            target: target,
-            versions: .current(apus: Apus.configuration.version),
-            machine: .current(),
-            date: Date()
         )
-    }
-
-    /// This program. The link is resolved, for the message of an error.
-    static func executable() throws -> String {
-        try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     }
 
     private func settings() throws(BenchmarkError) -> BenchmarkSettings {
@@ -276,6 +212,7 @@ extension BenchmarkError.Code {
         case .unavailable: EX_UNAVAILABLE
         case .cannotCreate: EX_CANTCREAT
         case .inputOutput: EX_IOERR
+        case .unreadable: EX_NOINPUT
         // Such as an echo that differs.
         default: EX_SOFTWARE
         }
