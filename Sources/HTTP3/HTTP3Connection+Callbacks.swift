@@ -54,8 +54,8 @@ extension HTTP3Connection {
             HTTP3Connection.from(userData).events.append(.resetDemanded(streamID: id, code: code))
             return 0
         }
-        callbacks.shutdown = { _, _, userData in
-            HTTP3Connection.from(userData).events.append(.goaway)
+        callbacks.shutdown = { _, id, userData in
+            HTTP3Connection.from(userData).events.append(.goaway(limit: id))
             return 0
         }
         return callbacks

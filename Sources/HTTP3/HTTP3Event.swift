@@ -18,5 +18,5 @@ package enum HTTP3Event {
     /// Likewise: ask the peer to give up sending on it.
     case stopDemanded(streamID: Int64, code: UInt64)
     /// The peer accepts no new requests from this ID on (RFC 9114 § 5.2).
-    case goaway
+    case goaway(limit: Int64)
 }

@@ -40,6 +40,8 @@ final class HTTP2TunnelTests {
 
     private func begin(isReceived: Bool = false) throws {
         try self.channel.pipeline.syncOperations.addHandler(HTTP2Tunnel(user: self.user, isReceived: isReceived))
+        // What made the tunnel has been read.
+        self.channel.pipeline.fireChannelReadComplete()
     }
 
     private func receive(_ bytes: ByteBuffer, padding: Int? = nil, isLast: Bool = false) throws {
@@ -69,6 +71,25 @@ final class HTTP2TunnelTests {
         for _ in 0..<16 { try self.receive(chunk) }
         #expect(self.user.portions.count == 16)
         #expect(try self.credit() == 262_144)
+    }
+
+    @Test("Where the stream may have ended behind what is being read, nothing is written on it")
+    func endInTheSameRead() throws {
+        try self.begin()
+        _ = try self.credit()
+        let pipeline = self.channel.pipeline
+        for isLast in [false, true] {
+            let data = HTTP2Frame.FramePayload.Data(
+                data: .byteBuffer(ByteBuffer(repeating: 1, count: 100_000)),
+                endStream: isLast
+            )
+            pipeline.fireChannelRead(HTTP2Frame.FramePayload.data(data))
+            #expect(try self.credit() == 0)
+        }
+        pipeline.fireChannelReadComplete()
+        #expect(try self.credit() == 0)
+        #expect(self.user.portions.map(\.readableBytes) == [100_000, 100_000])
+        #expect(self.user.finishes == 1)
     }
 
     @Test("Bytes that nobody wants return no credit, and are kept as bytes in however many frames they came")

@@ -12,12 +12,14 @@ struct WebSocketPath: EchoPath {
     }
 
     @concurrent mutating func roundTrip(_ message: ByteBuffer) async throws -> Echo {
-        try await self.session.send(binary: message)
+        do {
+            try await self.session.send(binary: message)
+        } catch let error as WebSocketError where error.code == .closed {
+            throw await self.ended()
+        }
         guard let echo = await self.messages.next() else {
             try Task.checkCancellation()
-            let close = await self.session.closed
-            let reason = close.reason.isEmpty ? "" : " (\(close.reason))"
-            throw BenchmarkError.ended("WebSocket close code \(close.code)\(reason)")
+            throw await self.ended()
         }
         let now = NIODeadline.now()
         switch echo {
@@ -28,5 +30,11 @@ struct WebSocketPath: EchoPath {
                 "a binary message came back as text; the path of the target must be an echo endpoint"
             )
         }
+    }
+
+    private func ended() async -> BenchmarkError {
+        let close = await self.session.closed
+        let reason = close.reason.isEmpty ? "" : " (\(close.reason))"
+        return .ended("WebSocket close code \(close.code)\(reason)")
     }
 }

@@ -92,9 +92,11 @@ extension WebSocketError {
     /// - Parameter body: as far as it is worth showing.
     static func refused(_ response: HTTPResponse, _ body: String = "") -> Self {
         let firstLine = body.split(whereSeparator: \.isNewline).first.map { ": \($0)" } ?? ""
+        // HTTP/2 and HTTP/3 have no phrase.
+        let phrase = response.status.reasonPhrase.isEmpty ? "" : " \(response.status.reasonPhrase)"
         return Self(
             code: .refused,
-            message: "the server refused the session with \(response.status)\(firstLine)",
+            message: "the server refused the session with \(response.status.code)\(phrase)\(firstLine)",
             response: Response(head: response, body: body)
         )
     }

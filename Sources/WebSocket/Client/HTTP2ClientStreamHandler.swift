@@ -8,8 +8,9 @@ final class HTTP2ClientStreamHandler: ChannelInboundHandler, RemovableChannelHan
     typealias InboundIn = HTTP2Frame.FramePayload
     typealias OutboundOut = HTTP2Frame.FramePayload
 
-    /// Of a refusal's body, what is worth showing.
+    /// Of a refusal's body, what is worth showing, and worth waiting for.
     private static let maximumBody = 16 << 10
+    private static let bodyTime = TimeAmount.seconds(1)
 
     private enum State {
         case requested
@@ -22,6 +23,7 @@ final class HTTP2ClientStreamHandler: ChannelInboundHandler, RemovableChannelHan
     private let parent: any Channel
     private let promise: EventLoopPromise<WebSocketSession>
     private var state = State.requested
+    private var bodyTimer: Scheduled<Void>?
 
     init(offer: ClientOffer, isResumed: Bool, parent: any Channel, promise: EventLoopPromise<WebSocketSession>) {
         self.offer = offer
@@ -36,9 +38,14 @@ final class HTTP2ClientStreamHandler: ChannelInboundHandler, RemovableChannelHan
         context.fireChannelActive()
     }
 
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.bodyTimer?.cancel()
+        self.bodyTimer = nil
+    }
+
     func channelInactive(context: ChannelHandlerContext) {
         switch self.state {
-        case .requested: self.fail(context, WebSocketError.notSupported("the server reset the request for a WebSocket"))
+        case .requested: self.fail(context, Self.noAnswer("ended the connection"))
         case .refused(let response, let body): self.refuse(context, response, body)
         case .done: break
         }
@@ -46,7 +53,17 @@ final class HTTP2ClientStreamHandler: ChannelInboundHandler, RemovableChannelHan
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.fail(context, error)
+        if case .refused(let response, let body) = self.state { return self.refuse(context, response, body) }
+        if let closed = error as? NIOHTTP2Errors.StreamClosed {
+            self.fail(context, Self.noAnswer("gave up the request with \(closed.errorCode)"))
+        } else {
+            // What came breaks a rule of HTTP/2 for a response.
+            self.fail(context, Self.noAnswer("did not give a valid answer"))
+        }
+    }
+
+    private static func noAnswer(_ what: String) -> WebSocketError {
+        WebSocketError(code: .refused, message: "the server \(what): there is no WebSocket over HTTP/2")
     }
 
     private func fail(_ context: ChannelHandlerContext, _ error: any Error) {
@@ -72,13 +89,21 @@ final class HTTP2ClientStreamHandler: ChannelInboundHandler, RemovableChannelHan
 
     private func answered(_ context: ChannelHandlerContext, _ headers: HTTP2Frame.FramePayload.Headers) {
         guard let response = HTTPResponse(headers.headers) else {
-            return self.fail(context, WebSocketError.notSupported("the server's answer has no status"))
+            return self.fail(context, Self.noAnswer("did not give a valid answer"))
         }
-        // RFC 9113 § 8.1: the final one is still to come.
-        guard response.status.kind != .informational else { return }
+        if response.status.kind == .informational {
+            // RFC 9113 § 8.1: the final one is still to come; § 8.6: there is no upgrade.
+            if response.status == .switchingProtocols || headers.endStream {
+                self.fail(context, Self.noAnswer("did not give a valid answer"))
+            }
+            return
+        }
         guard self.offer.isAccepted(by: response) else {
             self.state = .refused(response, body: ByteBuffer())
-            if headers.endStream { self.refuse(context, response, ByteBuffer()) }
+            if headers.endStream { return self.refuse(context, response, ByteBuffer()) }
+            self.bodyTimer = context.eventLoop.assumeIsolated().scheduleTask(in: Self.bodyTime) {
+                if case .refused(let response, let body) = self.state { self.refuse(context, response, body) }
+            }
             return
         }
         do {

@@ -20,6 +20,8 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
     /// Bytes that the user has taken, and the peer does not know of.
     private var credit = HTTP2Limits.tunnelWindow - HTTP2Limits.initialStreamWindow
     private var isDelivering = false
+    /// Frames may follow that the connection has seen, which may end the stream: nothing is to be written on it now.
+    private var isReading = true
     private var isReceived: Bool
     private var hasToldEnd = false
     private var isFinished = false
@@ -35,7 +37,7 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        self.returnCredit()
+        // The request or its answer, which makes the tunnel, is being read.
         self.user.begin(on: self)
         self.deliver()
     }
@@ -67,7 +69,14 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
 
     // MARK: Receiving
 
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.isReading = false
+        self.returnCredit()
+        context.fireChannelReadComplete()
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.isReading = true
         switch self.unwrapInboundIn(data) {
         case .data(let data):
             if case .byteBuffer(let bytes) = data.data { self.inbox.append(bytes) }
@@ -94,14 +103,17 @@ final class HTTP2Tunnel: ChannelInboundHandler, Tunnel {
             self.credit += bytes.readableBytes
             self.user.received(bytes)
         }
-        guard self.isReceived else { return self.returnCredit() }
+        self.returnCredit()
+        guard self.isReceived else { return }
         guard self.inbox.isEmpty, !self.hasToldEnd else { return }
         self.hasToldEnd = true
         self.user.peerFinished()
     }
 
     private func returnCredit() {
-        guard self.credit >= Self.creditStep, let context = self.context else { return }
+        guard !self.isReading, !self.isReceived, self.credit >= Self.creditStep, let context = self.context else {
+            return
+        }
         context.writeAndFlush(self.wrapOutboundOut(.windowUpdate(windowSizeIncrement: self.credit)), promise: nil)
         self.credit = 0
     }

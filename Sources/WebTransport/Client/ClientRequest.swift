@@ -74,6 +74,15 @@ final class ClientRequests {
         return streamID
     }
 
+    /// Those that wait, and those on this stream or a later one.
+    func fail(from limit: Int64, _ error: WebTransportError) {
+        for request in self.takeWaiting() { request.fail(error) }
+        for (streamID, request) in self.submitted where streamID >= limit {
+            self.submitted[streamID] = nil
+            request.fail(error)
+        }
+    }
+
     func fail(_ error: WebTransportError) {
         for request in self.takeWaiting() + self.submitted.values { request.fail(error) }
         self.submitted.removeAll()

@@ -15,6 +15,9 @@ final class ClientTunnel {
     /// nil once it has been answered.
     var head: HTTPRequest? { self.request?.head }
 
+    /// Whether it is still to be answered, and not on an earlier stream.
+    func isUnanswered(from limit: Int64) -> Bool { self.request != nil && self.streamID ?? .max >= limit }
+
     func submitted(on streamID: Int64) {
         self.streamID = streamID
     }

@@ -24,6 +24,9 @@ final class ResourceFetch {
     /// Whether nobody waits for anything any more.
     var isOver: Bool { self.promise == nil }
 
+    /// Whether it is still to be answered, and not on an earlier stream.
+    func isUnanswered(from limit: Int64) -> Bool { self.response == nil && self.streamID ?? .max >= limit }
+
     func submitted(on streamID: Int64, isEarly: Bool) {
         self.streamID = streamID
         self.mayBeTooEarly = isEarly

@@ -187,7 +187,8 @@ public final class WebTransportClient: Sendable {
                 }
                 let bound = NIOLoopBound((fail, connection), eventLoop: loop)
                 let timeout = loop.scheduleTask(in: configuration.connectTimeout) {
-                    bound.value.0(.connectTimedOut(address, after: configuration.connectTimeout))
+                    let isConnected = bound.value.1.isConnected
+                    bound.value.0(.timedOut(address, after: configuration.connectTimeout, isConnected: isConnected))
                     bound.value.1.close()
                 }
                 promise.futureResult.whenComplete { result in
@@ -227,7 +228,10 @@ public final class WebTransportClient: Sendable {
                 shared?.open(request)
                 let bound = NIOLoopBound((request, connection), eventLoop: loop)
                 let timeout = loop.scheduleTask(in: configuration.connectTimeout) {
-                    bound.value.0.fail(.connectTimedOut(address, after: configuration.connectTimeout))
+                    let isConnected = bound.value.1.isConnected
+                    bound.value.0.fail(
+                        .timedOut(address, after: configuration.connectTimeout, isConnected: isConnected)
+                    )
                 }
                 promise.futureResult.whenComplete { result in
                     timeout.cancel()
@@ -280,11 +284,13 @@ public final class WebTransportClient: Sendable {
 }
 
 extension WebTransportError {
-    fileprivate static func connectTimedOut(_ address: SocketAddress, after time: TimeAmount) -> Self {
-        Self(
+    fileprivate static func timedOut(_ address: SocketAddress, after time: TimeAmount, isConnected: Bool) -> Self {
+        let time = "within \(time.nanoseconds / 1_000_000_000) s"
+        return Self(
             .timedOut,
-            "no answer within \(time.nanoseconds / 1_000_000_000) s: nothing comes from \(address) over UDP; "
-                + "check that a server of QUIC runs there, that the port is not its plain one, and that no firewall blocks UDP"
+            isConnected
+                ? "\(address) has not answered the request \(time), though there is a connection"
+                : "no answer \(time): nothing comes from \(address) over UDP; check that a server of QUIC runs there, that the port is not its plain one, and that no firewall blocks UDP"
         )
     }
 }

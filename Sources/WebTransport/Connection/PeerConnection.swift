@@ -107,6 +107,8 @@ final class PeerConnection {
         self.isHalfOpen = quic.isServer
     }
 
+    /// Whether the handshake is complete: of a client, whether the server is there.
+    var isConnected: Bool { self.http3 != nil }
     var eventLoop: any EventLoop { self.endpoint.eventLoop }
     var logger: Logger { self.endpoint.logger }
 

@@ -80,6 +80,16 @@ public struct WebTransportError: Error, Sendable {
         return error
     }
 
+    /// RFC 9114 § 5.2.
+    static var unprocessed: Self {
+        var error = Self(.refused, "the server goes away, and has not looked at the request")
+        error.isOfUnprocessedRequest = true
+        return error
+    }
+
+    /// RFC 9114 § 4.1.2.
+    static var malformedResponse: Self { Self(.refused, "what the server answered is no response of HTTP/3") }
+
     static func subprotocolNotOffered(_ name: String) -> Self {
         Self(.subprotocolNotOffered, "the server chose the application protocol \(name.debugDescription), not offered")
     }
