@@ -1,5 +1,5 @@
 /// How a link loses packets.
-public enum Loss: Sendable, Hashable, Codable {
+public enum Loss: Sendable, Hashable {
     /// Each with this probability.
     case independent(Double)
     case bursty(GilbertElliott)
@@ -14,9 +14,9 @@ public enum Loss: Sendable, Hashable, Codable {
 }
 
 /// The model of Gilbert and Elliott: a link that is now good, now bad, and loses more while it is bad.
-public struct GilbertElliott: Sendable, Hashable, Codable {
+public struct GilbertElliott: Sendable, Hashable {
     /// When it changes.
-    public enum Change: Sendable, Hashable, Codable {
+    public enum Change: Sendable, Hashable {
         /// Before a packet, with these probabilities, as in the model's original form. A state lasts for packets: who falls
         /// silent in the bad one finds it bad when he speaks again.
         case withPackets(goodToBad: Double, badToGood: Double)

@@ -37,14 +37,28 @@ public struct RatioInterval: Sendable, Hashable, Codable {
             return nil
         }
         let rounds = Array(zip(values, reference))
+        self.init(of: Self.ratio(rounds), seed: rounds.count) { random in Self.ratio(Self.redrawn(rounds, &random)) }
+    }
+
+    /// The same of rounds that have nothing to do with each other, such as those of two runs: each is drawn for itself.
+    public init?(of values: [UInt64], toUnrelated reference: [UInt64]) {
+        guard min(values.count, reference.count) >= Self.leastRounds, !reference.contains(0) else { return nil }
+        self.init(of: Self.median(values) / Self.median(reference), seed: values.count + reference.count) { random in
+            Self.median(Self.redrawn(values, &random)) / Self.median(Self.redrawn(reference, &random))
+        }
+    }
+
+    private init(of ratio: Double, seed: Int, _ draw: (inout SplitMix64) -> Double) {
         // Always the same draws: a report can be made again from its file.
-        var random = SplitMix64(seed: UInt64(rounds.count))
-        let ratios = (0..<Self.draws).map { _ in
-            Self.ratio(rounds.map { _ in rounds[Int.random(in: rounds.indices, using: &random)] })
-        }.sorted()
-        self.ratio = Self.ratio(rounds)
+        var random = SplitMix64(seed: UInt64(seed))
+        let ratios = (0..<Self.draws).map { _ in draw(&random) }.sorted()
+        self.ratio = ratio
         self.low = ratios[Self.draws * 25 / 1_000]
         self.high = ratios[Self.draws - 1 - Self.draws * 25 / 1_000]
+    }
+
+    private static func redrawn<Element>(_ elements: [Element], _ random: inout SplitMix64) -> [Element] {
+        elements.map { _ in elements[Int.random(in: elements.indices, using: &random)] }
     }
 
     private static func ratio(_ rounds: [(UInt64, UInt64)]) -> Double {

@@ -12,6 +12,12 @@ public struct BenchmarkReport: Sendable {
         ) + "\n"
     }
 
+    /// The network, and what was found on it.
+    public var findingsText: String {
+        let objection = self.record.objection.map { ["", "Nothing is concluded: \($0)."] } ?? []
+        return (["\(self.record.networkName)"] + objection + self.findings + [""]).joined(separator: "\n") + "\n"
+    }
+
     private var findings: [String] {
         let findings = Findings(self.record).all
         guard !findings.isEmpty else { return [] }

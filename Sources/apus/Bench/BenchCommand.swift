@@ -39,7 +39,8 @@ struct BenchCommand: AsyncParsableCommand {
               apus bench --connections 8 --size 1000 --html comparison.html --json comparison.json
               apus bench --transports wt-datagram,ws --messages 100000
               apus bench --target https://localhost:4433 --hash 5f2c…
-            """
+            """,
+        subcommands: [BenchSuiteCommand.self, BenchDiffCommand.self]
     )
 
     @Option(help: ArgumentHelp("Measure this server instead: https://host:port[/path].", valueName: "url"))
