@@ -7,10 +7,11 @@ import signal
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 
-from server import STOP_TIMEOUT
-from test_command import EX_USAGE, apus_command, assert_fails
+from server import REPOSITORY, STOP_TIMEOUT
+from test_command import EX_NOINPUT, EX_USAGE, apus_command, assert_fails
 
 # Enough of everything to be measured, and no more.
 FEW = ("--messages", "40", "--rounds", "2", "--warm-up", "2", "--handshakes", "2", "--seconds", "0.2")
@@ -97,3 +98,65 @@ def test_who_ends_a_run_keeps_what_was_measured(apus: Path, tmp_path: Path, numb
     record = json.loads((tmp_path / "out.json").read_text())
     assert record["isInterrupted"] is True
     assert {each["summary"]["count"] for each in record["handshakes"]} == {1}
+
+
+def assert_valid(record: dict) -> None:
+    """The published schema, and nothing beside it, so that a field that is added to one is added to both."""
+    schema = json.loads((REPOSITORY / "Benchmarks/schema/apus-bench-2.schema.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(record), key=str)
+    assert not errors, "\n".join(f"{error.json_path}: {error.message}" for error in errors)
+
+
+def test_a_file_of_results_follows_the_published_schema(apus: Path, tmp_path: Path) -> None:
+    result = apus_command(
+        apus, "bench", "--scenarios", "handshake,round-trip,latency,head-of-line,throughput,state",
+        "--transports", "wt-datagram,wt-stream,wt-stream-per-sequence,wt-bidi-per-message,ws,ws-h2,ws-h3",
+        "--json", "out.json", "--html", "out.html", "--csv", "out.csv", *FEW, "--rounds", "5", cwd=tmp_path)
+    assert result.returncode == 0, result
+    record = json.loads((tmp_path / "out.json").read_text())
+    assert_valid(record)
+    assert [paced["scenario"] for paced in record["paced"]] == ["latency", "head-of-line", "throughput", "state"]
+    assert "What this shows" in (tmp_path / "out.html").read_text() or record["noise"], "or the machine was too busy"
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert len({line.count(",") for line in lines}) == 1
+    # Eight ways to begin, twice; six transports of one sequence, seven of several.
+    assert len(lines) == 1 + 8 * 2 + 6 + 2 * (6 + 7 + 6 + 6) + 6
+
+
+def test_two_files_of_results_are_compared(apus: Path, tmp_path: Path) -> None:
+    """A difference is called only where the interval is on one side of 1"""
+    for name in ("before", "after"):
+        result = apus_command(
+            apus, "bench", "--scenarios", "round-trip", "--transports", "ws", "--json", f"{name}.json", *FEW,
+            "--rounds", "5", cwd=tmp_path)
+        assert result.returncode == 0, result
+    after = json.loads((tmp_path / "after.json").read_text())
+    measured = after["roundTrips"][0]
+    measured["summary"]["p50"] *= 10
+    measured["turnMedians"] = [median * 10 for median in measured["turnMedians"]]
+    after["settings"]["size"] = 1
+    (tmp_path / "after.json").write_text(json.dumps(after))
+    result = apus_command(apus, "bench", "diff", "before.json", "after.json", cwd=tmp_path)
+    assert result.returncode == 0, result
+    row, = (line for line in result.stdout.splitlines() if line.startswith("round-trip ws"))
+    assert row.endswith("longer")
+    assert "Warning   messages have different sizes" in result.stdout
+    assert_fails(apus_command(apus, "bench", "diff", "before.json", "none.json", cwd=tmp_path), EX_NOINPUT)
+
+
+def test_a_suite_that_is_ended_keeps_what_it_has(apus: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [apus, "bench", "suite", "--quick"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.DEVNULL)
+    while "Measuring round trips" not in (line := process.stderr.readline()):
+        assert line, "it ended before it measured"
+    process.send_signal(signal.SIGINT)
+    output, said = process.communicate(timeout=STOP_TIMEOUT)
+    assert process.returncode == 128 + signal.SIGINT
+    assert said.count("apus:") == 1 and "bench-results/index.html" in said
+    folder = tmp_path / "bench-results"
+    assert sorted(file.name for file in folder.iterdir()) == ["index.html", "loopback.json", "results.csv"]
+    record = json.loads((folder / "loopback.json").read_text())
+    assert record["isInterrupted"] is True
+    assert_valid(record)

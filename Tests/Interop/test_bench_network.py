@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from server import STOP_TIMEOUT
+from test_bench import assert_valid
 from test_command import EX_NOINPUT, EX_UNAVAILABLE, EX_USAGE, apus_command, assert_fails
 
 # Enough of everything to be measured, and no more.
@@ -71,6 +72,7 @@ def test_a_comparison_over_a_network_meets_it_and_says_so(apus: Path, tmp_path: 
     for direction in ("up", "down"):
         assert report[direction]["counts"]["packets"] > 0
         assert report[direction]["lateness"]["count"] > 0
+    assert_valid(record)
     up = report["up"]
     assert up["observedLoss"] == pytest.approx(up["counts"]["lost"] / up["counts"]["packets"])
     assert up["counts"]["lost"] > 0 and report["down"]["counts"]["lost"] == 0

@@ -7,6 +7,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from lab import Lab
+from test_bench import assert_valid
 
 ROUND_TRIP = ["wt-datagram", "wt-stream", "wt-bidi-per-message", "ws"]
 ALL = ["wt-datagram", "wt-stream", "wt-stream-per-sequence", "wt-bidi-per-message", "ws"]
@@ -85,6 +86,7 @@ def test_the_file_has_the_form_of_the_benchmark(lab, server, tmp_path: Path):
     record = lab.download(tmp_path)
     assert set(record) == {"schemaVersion", "date", "client", "machine", "settings", "isInterrupted", "handshakes",
                            "firstEchoes", "roundTrips", "paced", "page"}
+    assert_valid(record)
     assert not record["isInterrupted"]
     assert record["schemaVersion"] == 2 and record["date"].endswith("Z") and "." not in record["date"]
     assert record["client"]["program"] == "browser" and "Chrome" in record["client"]["version"]
@@ -130,7 +132,9 @@ def test_a_scenario_of_messages_at_their_times_fills_table_plots_and_file(
     label = lab.all("#live-plot svg")[0].get_attribute("aria-label")
     assert label.startswith("Age" if subject == "age" else "Staleness")
 
-    [paced] = lab.download(tmp_path)["paced"]
+    record = lab.download(tmp_path)
+    assert_valid(record)
+    [paced] = record["paced"]
     assert paced["scenario"] == scenario
     assert paced["load"] == {"sequences": sequences, "rate": rate, "seconds": 1, "warmUpSeconds": 0.5}
     assert [measured["transport"] for measured in paced["transports"]] == transports
