@@ -126,22 +126,30 @@ STREAM = """
 """
 
 
-@pytest.mark.parametrize("sizes", [[24], [1] * 24, [5, 19], [13, 2, 9]])
+READ = STREAM + """
+    const reader = (chunks) => new m.MessageReader(stream(chunks), 8);
+"""
+
+
+@pytest.mark.parametrize("sizes", [[24], [1] * 24, [5, 19], [13, 2, 9], [8, 0, 8, 8]])
 def test_messages_are_cut_out_of_a_stream_however_it_arrives(module, sizes):
-    assert module("paced-paths", STREAM + """
-        const chunks = [];
+    assert module("message-reader", READ + """
         let value = 0;
-        for (const size of args.sizes) chunks.push(Uint8Array.from({ length: size }, () => value++));
+        const messages = reader(args.sizes.map((size) => Uint8Array.from({ length: size }, () => value++)));
         const received = [];
-        await m.receiveAll(stream(chunks), 8, (message) => received.push(Array.from(message)));
+        for (let each = await messages.next(); each !== null; each = await messages.next()) {
+          received.push(Array.from(each));
+        }
         return received;
     """, sizes=sizes) == [list(range(0, 8)), list(range(8, 16)), list(range(16, 24))]
 
 
 def test_a_stream_that_ends_within_a_message_is_an_error(module):
-    assert "3 bytes early" in module("paced-paths", STREAM + """
-        return m.receiveAll(stream([new Uint8Array(13)]), 8, () => {}).catch(({ message }) => message);
-    """)
+    assert module("message-reader", READ + """
+        const messages = reader([new Uint8Array(13)]);
+        await messages.next();
+        return messages.next().catch(({ name, message }) => [name, message]);
+    """) == ["MismatchError", "a stream ended 3 bytes early"]
 
 
 # Loads and outcomes.

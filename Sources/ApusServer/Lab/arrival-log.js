@@ -9,6 +9,7 @@
  *   null when it did not come
  * @property {number[]} lateness for each message the nanoseconds from when it was due until the client began to send
  */
+import { MismatchError } from "./measuring-errors.js";
 import { due, messageCount } from "./paced-load.js";
 
 export class ArrivalLog {
@@ -61,7 +62,9 @@ export class ArrivalLog {
    */
   arrived(echo, now) {
     const number = this.#messages.number(echo);
-    if (number >= this.#lateness.length) throw new Error(`an echo came of message ${number}, which was not sent`);
+    if (number >= this.#lateness.length) {
+      throw new MismatchError(`an echo came of message ${number}, which was not sent`);
+    }
     if (this.#ages[number] !== null) return;
     const age = nanoseconds(this.due(number), now);
     this.#ages[number] = age;

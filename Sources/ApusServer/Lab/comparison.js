@@ -1,10 +1,18 @@
 /** Compares round trips: connection times, then echoes in interleaved rounds. Draws nothing. */
-import { openWebSocket, openWebTransport, timeToReady } from "./echo-transports.js";
+import { Conversation } from "./conversation.js";
+import { datagramTimeout, openEcho } from "./echo-transports.js";
+import { withLifetime } from "./lifetime.js";
+import { TooLargeError } from "./measuring-errors.js";
 import { Series } from "./series.js";
+import { timeToReady } from "./session-start.js";
+import { openWebSocket, openWebTransport } from "./sessions.js";
 import { rotated, split } from "./statistics.js";
 
 /** Milliseconds between two reports within a round; a report falls between two echoes. */
 const progressInterval = 250;
+
+/** In the order in which they are measured first, and shown. @type {EchoID[]} */
+const ids = ["wt-datagram", "wt-stream", "wt-bidi-per-message", "ws"];
 
 /**
  * @typedef {import("./echo-transports.js").EchoID} EchoID
@@ -57,36 +65,38 @@ export async function compare(settings, target, observer, signal, outcome) {
 
   for (let attempt = 0; attempt < settings.connections; attempt += 1) {
     for (const kind of rotated(kinds, attempt)) {
-      signal.throwIfAborted();
       observer.progress(done, total, "Opening sessions");
-      const elapsed = await timeToReady(kind, target[kind], target.hashes);
       // Each attempt is a turn of its own.
-      outcome.ready[kind].record([nanoseconds(elapsed)]);
+      outcome.ready[kind].record([await timeToReady(kind, target, signal)]);
       done += 1;
     }
   }
   observer.roundEnded(outcome);
 
-  /** @type {{transports: import("./echo-transports.js").EchoTransport[], close: () => void}[]} */
-  const open = [];
-  const closeAll = () => open.forEach((session) => session.close());
-  // Closing makes an echo under way reject, so that a cancel takes effect at once.
-  signal.addEventListener("abort", closeAll);
-  try {
-    signal.throwIfAborted();
-    if (usesWebTransport) open.push(await openWebTransport(target.webtransport, target.hashes));
-    if (usesWebSocket) open.push(await openWebSocket(target.websocket));
-    const lanes = open.flatMap((session) => session.transports)
-      .filter((transport) => settings.transports.includes(transport.id))
-      .map((transport) => ({ transport, measurement: measurementOf(outcome, transport, settings.size) }));
-    const active = lanes.filter(({ measurement }) => measurement.skipped === null);
-    done += (lanes.length - active.length) * perTransport;
+  await withLifetime(signal, async (lifetime) => {
+    // The transports over WebTransport share a session: they never run at the same time.
+    const webTransport = usesWebTransport ? await openWebTransport(target, lifetime) : null;
+    const webSocket = usesWebSocket ? await openWebSocket(target, lifetime) : null;
+    const active = [];
+    for (const id of ids.filter((each) => settings.transports.includes(each))) {
+      /** @type {Measurement} */
+      const measurement = { id, series: new Series(), skipped: null };
+      outcome.roundTrips.push(measurement);
+      const session = /** @type {WebTransport | WebSocket} */ (id === "ws" ? webSocket : webTransport);
+      try {
+        const echo = await openEcho(id, session, { size: settings.size, timeout: datagramTimeout });
+        active.push({ conversation: new Conversation(echo, settings.size), measurement });
+      } catch (error) {
+        if (!(error instanceof TooLargeError)) throw error;
+        measurement.skipped = error.message;
+        done += perTransport;
+      }
+    }
 
-    const payload = new Uint8Array(settings.size).map((_, index) => index & 0xff);
-    for (const { transport } of active) {
+    for (const { conversation } of active) {
       for (let message = 0; message < settings.warmUp; message += 1) {
-        signal.throwIfAborted();
-        await transport.roundTrip(payload);
+        lifetime.signal.throwIfAborted();
+        await conversation.roundTrip();
       }
       done += settings.warmUp;
       observer.progress(done, total, "Warming up");
@@ -95,55 +105,33 @@ export async function compare(settings, target, observer, signal, outcome) {
     const rounds = split(settings.messages, settings.rounds);
     let told = 0;
     for (const [round, messages] of rounds.entries()) {
-      for (const { transport, measurement } of rotated(active, round)) {
+      for (const { conversation, measurement } of rotated(active, round)) {
         /** @type {number[]} */
         const samples = [];
         let lost = 0;
-        try {
-          for (let message = 0; message < messages; message += 1) {
-            signal.throwIfAborted();
-            const start = performance.now();
-            const arrived = await transport.roundTrip(payload);
-            const elapsed = performance.now() - start;
-            if (arrived) samples.push(nanoseconds(elapsed));
-            else lost += 1;
-            done += 1;
-            if (start - told < progressInterval) continue;
-            told = start;
-            observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
-          }
-        } finally {
-          // Round trips that are complete count, also where the turn is not.
-          measurement.series.record(samples, lost);
+        const record = () => measurement.series.record(samples, lost);
+        // Round trips that are complete count, also where the turn is not.
+        lifetime.signal.addEventListener("abort", record);
+        for (let message = 0; message < messages; message += 1) {
+          lifetime.signal.throwIfAborted();
+          const elapsed = await conversation.roundTrip();
+          if (elapsed === null) lost += 1;
+          else samples.push(elapsed);
+          done += 1;
+          const now = performance.now();
+          if (now - told < progressInterval) continue;
+          told = now;
+          observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
         }
+        lifetime.signal.removeEventListener("abort", record);
+        record();
       }
       observer.progress(done, total, `Round ${round + 1} of ${rounds.length}`);
       observer.roundEnded(outcome);
       // Lets the page draw and answer the Cancel button before the next round.
       await nextFrame();
     }
-  } finally {
-    signal.removeEventListener("abort", closeAll);
-    closeAll();
-  }
-}
-
-/**
- * @param {Outcome} outcome
- * @param {import("./echo-transports.js").EchoTransport} transport
- * @param {number} size
- */
-function measurementOf(outcome, { id, limit }, size) {
-  const skipped = size > limit ? `${size} bytes do not fit a datagram (at most ${limit}).` : null;
-  /** @type {Measurement} */
-  const measurement = { id, series: new Series(), skipped };
-  outcome.roundTrips.push(measurement);
-  return measurement;
-}
-
-/** @param {number} milliseconds */
-function nanoseconds(milliseconds) {
-  return Math.round(milliseconds * 1e6);
+  });
 }
 
 function nextFrame() {

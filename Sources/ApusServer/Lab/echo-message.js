@@ -1,4 +1,5 @@
 /** Messages of one size, each different from the others: a number in eight bytes, then always the same bytes. Pure. */
+import { MismatchError } from "./measuring-errors.js";
 
 /** In bytes: the number alone. */
 export const minimumSize = 8;
@@ -30,12 +31,12 @@ export class EchoMessages {
   /**
    * The number of a message.
    * @param {Uint8Array} message
-   * @throws when it is not one that `make` has made
+   * @throws MismatchError when it is not one that `make` has made
    */
   number(message) {
     const isWhole = message.byteLength === this.size
       && message.every((byte, index) => index < minimumSize || byte === this.#template[index]);
-    if (!isWhole) throw new Error(`an echo of ${message.byteLength} bytes differs from what was sent`);
+    if (!isWhole) throw new MismatchError(`an echo of ${message.byteLength} bytes differs from what was sent`);
     return Number(new DataView(message.buffer, message.byteOffset, minimumSize).getBigUint64(0));
   }
 }

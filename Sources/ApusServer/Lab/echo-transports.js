@@ -1,172 +1,150 @@
-/** The ways to echo one message whose round trips are measured. Each sends one message and waits for all of it. */
-import { readBytes } from "./streams.js";
-import { options } from "./webtransport-session.js";
+/** The ways to echo one message at a time. Each sends a message and waits for all of what comes back. */
+import { MismatchError, TooLargeError } from "./measuring-errors.js";
+import { MessageReader } from "./message-reader.js";
+import { binary } from "./sessions.js";
 
-/** A datagram is given up after this long and counted as lost; a loopback or LAN round trip is far below. */
+/** On the lab page a datagram is given up after this long and counted as lost; a round trip in a LAN is far below. */
 export const datagramTimeout = 1000;
 
 /**
  * @typedef {"wt-datagram" | "wt-stream" | "wt-bidi-per-message" | "ws"} EchoID
- * @typedef {object} EchoTransport
- * @property {EchoID} id
- * @property {(payload: Uint8Array<ArrayBuffer>) => Promise<boolean>} roundTrip false when the message was lost
- * @property {number} limit the largest payload
+ *
+ * @typedef {(message: Uint8Array<ArrayBuffer>) => Promise<Uint8Array | null>} Echo gives what came back, or null when
+ *   nothing came in time
  */
 
 /**
- * One WebTransport session shared by the three transports over it: they never run at the same time.
- * @param {string} url
- * @param {string[]} hashes
+ * @param {EchoID} id
+ * @param {WebTransport | WebSocket} session of the kind that it needs
+ * @param {{size: number, timeout: number}} settings the size of every message, in bytes, and when a datagram counts as
+ *   lost, in milliseconds
+ * @returns {Promise<Echo>}
  */
-export async function openWebTransport(url, hashes) {
-  const transport = new WebTransport(url, options(hashes));
-  transport.closed.catch(() => {});
-  await transport.ready;
-  const stream = await transport.createBidirectionalStream();
-  return {
-    /** @type {EchoTransport[]} */
-    transports: [datagramEcho(transport), streamEcho(stream), streamPerMessageEcho(transport)],
-    close: () => transport.close(),
-  };
+export async function openEcho(id, session, { size, timeout }) {
+  if (session instanceof WebSocket) return webSocketEcho(session);
+  switch (id) {
+    case "wt-datagram":
+      requireDatagram(session.datagrams, size);
+      return datagramEcho(session.datagrams, timeout);
+    case "wt-stream": return streamEcho(await session.createBidirectionalStream(), size);
+    case "wt-bidi-per-message": return streamPerMessageEcho(session, size);
+    case "ws": throw new TypeError("a WebTransport session is no WebSocket");
+  }
 }
 
-/** @param {WebTransport} transport @returns {EchoTransport} */
-function datagramEcho(transport) {
-  const { datagrams } = transport;
+/**
+ * @param {WebTransportDatagramDuplexStream} datagrams
+ * @param {number} size
+ * @throws TooLargeError
+ */
+export function requireDatagram({ maxDatagramSize }, size) {
+  if (size <= maxDatagramSize) return;
+  throw new TooLargeError(`${size} bytes do not fit a datagram (at most ${maxDatagramSize}).`);
+}
+
+/** @param {WebTransportDatagramDuplexStream} datagrams @param {number} timeout @returns {Echo} */
+function datagramEcho(datagrams, timeout) {
   const writer = (datagrams.createWritable?.() ?? datagrams.writable).getWriter();
   const reader = datagrams.readable.getReader();
-  /** @type {{sequence: number, settle: (arrived: boolean) => void, fail: (error: unknown) => void} | null} */
+  /** @type {{number: bigint, settle: (echo: Uint8Array | null) => void, fail: (error: unknown) => void} | null} */
   let waiting = null;
-  let sequence = 0;
+  /** @type {unknown} */
+  let failure = null;
   const pump = async () => {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) throw new Error("the session ended");
-      const header = new DataView(value.buffer, value.byteOffset, value.byteLength);
-      // A late echo of a datagram given up must not answer for the next one.
-      if (waiting !== null && value.byteLength >= 4 && header.getUint32(0) === waiting.sequence) waiting.settle(true);
+      // A lower number is the echo of one that counts as lost already.
+      if (waiting !== null && !(value.byteLength >= 8 && numberOf(value) < waiting.number)) waiting.settle(value);
     }
   };
-  /** @type {unknown} */
-  let failure = null;
   pump().catch((error) => {
     failure = error;
     waiting?.fail(error);
   });
-  return {
-    id: "wt-datagram",
-    get limit() { return datagrams.maxDatagramSize; },
-    roundTrip(payload) {
-      if (failure !== null) return Promise.reject(failure);
-      sequence = (sequence + 1) >>> 0;
-      new DataView(payload.buffer).setUint32(0, sequence);
-      const arrived = new Promise((resolve, reject) => {
-        const timer = setTimeout(() => waiting?.settle(false), datagramTimeout);
-        const finish = () => {
-          clearTimeout(timer);
-          waiting = null;
-        };
-        waiting = {
-          sequence,
-          settle: (value) => { finish(); resolve(value); },
-          fail: (error) => { finish(); reject(error); },
-        };
-      });
-      writer.write(payload).catch((error) => waiting?.fail(error));
-      return arrived;
-    },
+  return (message) => {
+    if (failure !== null) return Promise.reject(failure);
+    const echo = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => waiting?.settle(null), timeout);
+      const finish = () => {
+        clearTimeout(timer);
+        waiting = null;
+      };
+      waiting = {
+        number: numberOf(message),
+        settle: (value) => { finish(); resolve(value); },
+        fail: (error) => { finish(); reject(error); },
+      };
+    });
+    writer.write(message).catch((error) => waiting?.fail(error));
+    return echo;
   };
 }
 
-/** @param {WebTransportBidirectionalStream} stream @returns {EchoTransport} */
-function streamEcho(stream) {
-  const writer = stream.writable.getWriter();
-  const reader = stream.readable.getReader();
-  return {
-    id: "wt-stream",
-    limit: Infinity,
-    async roundTrip(payload) {
-      // The write is not awaited first: a payload larger than the flow-control window completes only while it is read.
-      await Promise.all([writer.write(payload), readBytes(reader, payload.byteLength)]);
-      return true;
-    },
+/** @param {Uint8Array} message */
+function numberOf({ buffer, byteOffset, byteLength }) {
+  return new DataView(buffer, byteOffset, byteLength).getBigUint64(0);
+}
+
+/** @param {WebTransportBidirectionalStream} stream @param {number} size @returns {Echo} */
+function streamEcho({ readable, writable }, size) {
+  const writer = writable.getWriter();
+  const reader = new MessageReader(readable, size);
+  return async (message) => {
+    // The write is not awaited first: a message larger than the flow-control window completes only while it is read.
+    const [, echo] = await Promise.all([writer.write(message), reader.next()]);
+    if (echo === null) throw new Error("the server finished the stream");
+    return echo;
   };
 }
 
-/** @param {WebTransport} transport @returns {EchoTransport} */
-function streamPerMessageEcho(transport) {
-  return {
-    id: "wt-bidi-per-message",
-    limit: Infinity,
-    async roundTrip(payload) {
-      const stream = await transport.createBidirectionalStream();
-      const writer = stream.writable.getWriter();
-      const reader = stream.readable.getReader();
-      const written = writer.write(payload).then(() => writer.close());
-      await Promise.all([written, readBytes(reader, payload.byteLength)]);
-      const { done } = await reader.read();
-      if (!done) throw new Error("the echo is longer than the message");
-      return true;
-    },
+/** @param {WebTransport} transport @param {number} size @returns {Echo} */
+function streamPerMessageEcho(transport, size) {
+  return async (message) => {
+    const stream = await transport.createBidirectionalStream();
+    const [, echo] = await Promise.all([writeLast(stream.writable, message), onlyMessage(stream.readable, size)]);
+    return echo;
   };
+}
+
+/** @param {WritableStream} writable @param {Uint8Array} message */
+async function writeLast(writable, message) {
+  const writer = writable.getWriter();
+  await writer.write(message);
+  await writer.close();
 }
 
 /**
- * @param {string} url
- * @returns {Promise<{transports: EchoTransport[], close: () => void}>}
+ * What a stream carries, when that is one message. It is there when the stream has ended.
+ * @param {ReadableStream<Uint8Array>} readable
+ * @param {number} size
  */
-export async function openWebSocket(url) {
-  const socket = new WebSocket(url);
-  socket.binaryType = "arraybuffer";
-  await opened(socket);
-  /** @type {{resolve: (arrived: boolean) => void, reject: (error: Error) => void} | null} */
+async function onlyMessage(readable, size) {
+  const reader = new MessageReader(readable, size);
+  const echo = await reader.next();
+  if (echo === null) throw new MismatchError("a stream ended without the echo of its message");
+  if (await reader.next() !== null) throw new MismatchError("an echo is longer than its message");
+  return echo;
+}
+
+/** @param {WebSocket} socket @returns {Echo} */
+function webSocketEcho(socket) {
+  /** @type {{resolve: (echo: Uint8Array) => void, reject: (error: unknown) => void} | null} */
   let waiting = null;
-  socket.addEventListener("message", () => waiting?.resolve(true));
-  socket.addEventListener("close", (event) => waiting?.reject(new Error(`the WebSocket closed with ${event.code}`)));
-  return {
-    transports: [{
-      id: "ws",
-      limit: Infinity,
-      roundTrip: (payload) => new Promise((resolve, reject) => {
-        if (socket.readyState !== WebSocket.OPEN) {
-          reject(new Error("the WebSocket is closed"));
-          return;
-        }
-        waiting = { resolve, reject };
-        socket.send(payload);
-      }),
-    }],
-    close: () => socket.close(),
-  };
-}
-
-/** @param {WebSocket} socket @returns {Promise<unknown>} fulfilled when it can be used */
-export function opened(socket) {
-  return new Promise((resolve, reject) => {
-    socket.addEventListener("open", resolve, { once: true });
-    socket.addEventListener("error", () => reject(new Error("WebSocket opening handshake failed")), { once: true });
+  socket.addEventListener("message", (event) => {
+    try {
+      waiting?.resolve(binary(event));
+    } catch (error) {
+      waiting?.reject(error);
+    }
   });
-}
-
-/**
- * Time from constructor to usable session, each time on a new connection.
- * @param {"webtransport" | "websocket"} transport
- * @param {string} url
- * @param {string[]} hashes
- */
-export async function timeToReady(transport, url, hashes) {
-  const start = performance.now();
-  if (transport === "webtransport") {
-    const session = new WebTransport(url, options(hashes));
-    session.closed.catch(() => {});
-    await session.ready;
-    const elapsed = performance.now() - start;
-    session.close();
-    return elapsed;
-  }
-  const socket = new WebSocket(url);
-  await opened(socket);
-  const elapsed = performance.now() - start;
-  socket.close();
-  return elapsed;
+  socket.addEventListener("close", ({ code }) => waiting?.reject(new Error(`the WebSocket closed with ${code}`)));
+  return (message) => new Promise((resolve, reject) => {
+    if (socket.readyState !== WebSocket.OPEN) {
+      reject(new Error("the WebSocket is closed"));
+      return;
+    }
+    waiting = { resolve, reject };
+    socket.send(message);
+  });
 }

@@ -1,5 +1,5 @@
 /** Runs a scenario in which messages have their times: transports take turns, each on a new session. Draws nothing. */
-import { PacedRunner } from "./paced-runner.js";
+import { MeasuringRunner } from "./measuring-runner.js";
 import { messageCount } from "./paced-load.js";
 import { PacedSeries } from "./series.js";
 import { rotated } from "./statistics.js";
@@ -23,7 +23,7 @@ import { rotated } from "./statistics.js";
  * @typedef {object} PacedObserver
  * @property {(done: number, total: number, activity: string) => void} progress
  * @property {(id: TransportKind) => void} turnBegan
- * @property {(id: TransportKind, arrivals: import("./paced-runner.js").Arrivals) => void} arrived
+ * @property {(id: TransportKind, arrivals: import("./measuring-runner.js").Arrivals) => void} arrived
  * @property {() => void} turnEnded
  */
 
@@ -38,7 +38,7 @@ export async function comparePaced(settings, target, observer, signal, measureme
   const { load, size, rounds, patience, transports } = settings;
   measurements.push(...transports.map((id) => ({ id, series: new PacedSeries(), skipped: null })));
   const [total, messages] = [rounds * measurements.length, messageCount(load)];
-  const runner = new PacedRunner();
+  const runner = new MeasuringRunner();
   try {
     for (let round = 0; round < rounds; round += 1) {
       for (const [index, measurement] of rotated(measurements, round).entries()) {
@@ -50,7 +50,8 @@ export async function comparePaced(settings, target, observer, signal, measureme
         progress(0);
         observer.turnBegan(id);
         try {
-          series.record(load, await runner.run({ target, kind: id, load, size, patience }, signal, (arrivals) => {
+          const turn = { target, kind: id, load, size, patience };
+          series.record(load, await runner.run("pacedTurn", turn, signal, (arrivals) => {
             observer.arrived(id, arrivals);
             const last = arrivals[arrivals.length - 1];
             if (last !== undefined) progress(last[0] / messages);

@@ -1,67 +1,118 @@
-/** One session, open for one turn of messages at fixed times. It knows neither page nor worker. */
+/** Turns of messages at fixed times, on sessions that are open for one turn. It knows neither page nor worker. */
 import { Alarm } from "./alarm.js";
 import { ArrivalLog } from "./arrival-log.js";
 import { EchoMessages } from "./echo-message.js";
+import { withLifetime } from "./lifetime.js";
+import { MismatchError } from "./measuring-errors.js";
 import { messageCount, sequenceOf } from "./paced-load.js";
 import { openPath } from "./paced-paths.js";
 
-/** Between the opening of the session and the first message, in milliseconds. */
+/** Between the opening of the last session and the first message, in milliseconds. */
 const lead = 20;
 
 /**
  * @typedef {object} PacedTurn
- * @property {{webtransport: string, websocket: string, hashes: string[]}} target addresses of an echo endpoint
+ * @property {import("./sessions.js").Target} target
  * @property {import("./paced-paths.js").TransportKind} kind
  * @property {import("./paced-load.js").PacedLoad} load
  * @property {number} size of every message, in bytes
  * @property {number} patience how long to wait for echoes after the last message, in milliseconds
+ *
+ * @typedef {import("./arrival-log.js").PacedOutcome} PacedOutcome
+ * @typedef {import("./lifetime.js").Lifetime} Lifetime
+ * @typedef {(number: number, age: number) => void} Observer told of each message that came back, with its age in
+ *   nanoseconds
  */
 
 /**
- * Opens the session, sends everything at its time, waits for what comes back, and closes it.
+ * Opens a session, sends everything at its time, waits for what comes back, and closes it.
  *
  * Browsers wake a program up late; then all that is due by now is sent at once, and `lateness` says how late that was.
  * @param {PacedTurn} turn
  * @param {AbortSignal} signal
- * @param {(number: number, age: number) => void} observe told of each message that came back, with its age in
- *   nanoseconds
- * @returns {Promise<import("./arrival-log.js").PacedOutcome>}
+ * @param {Observer} observe
+ * @returns {Promise<PacedOutcome>}
  * @throws when the session ends, an echo differs, or the signal aborts, and then its reason
  */
-export async function pacedTurn({ target, kind, load, size, patience }, signal, observe = () => {}) {
-  signal.throwIfAborted();
-  const ending = new AbortController();
-  const fail = (/** @type {unknown} */ error) => ending.abort(error);
-  const cancel = () => fail(signal.reason);
-  signal.addEventListener("abort", cancel);
-  const alarm = new Alarm();
-  try {
-    const messages = new EchoMessages(size);
-    /** @type {ArrivalLog | null} */
-    let log = null;
-    const send = await openPath({
-      target, kind, sequences: load.sequences, size, fail, signal: ending.signal,
+export function pacedTurn(turn, signal, observe = () => {}) {
+  return withLifetime(signal, async (lifetime) => {
+    const session = await PacedSession.open(turn, lifetime);
+    return session.run(performance.now() + lead, observe);
+  });
+}
+
+/**
+ * The same on several sessions, which begin together when all are open.
+ * @param {PacedTurn & {sessions: number}} turn
+ * @param {AbortSignal} signal
+ * @returns {Promise<{sessions: PacedOutcome[]}>}
+ */
+export function pacedTurns({ sessions, ...turn }, signal) {
+  return withLifetime(signal, async (lifetime) => {
+    /** @type {PacedSession[]} */
+    const open = [];
+    // One after the other: browsers hold back, and servers mistrust, a burst of handshakes.
+    while (open.length < sessions) {
+      lifetime.signal.throwIfAborted();
+      open.push(await PacedSession.open(turn, lifetime));
+    }
+    const begin = performance.now() + lead;
+    return { sessions: await Promise.all(open.map((session) => session.run(begin))) };
+  });
+}
+
+/** A session that is open for a turn. */
+class PacedSession {
+  #turn;
+  #signal;
+  #messages;
+  /** @type {ArrivalLog | null} */
+  #log = null;
+  /** @type {import("./paced-paths.js").Send} */
+  #send = async () => {};
+
+  /** @param {PacedTurn} turn @param {AbortSignal} signal */
+  constructor(turn, signal) {
+    this.#turn = turn;
+    this.#signal = signal;
+    this.#messages = new EchoMessages(turn.size);
+  }
+
+  /** @param {PacedTurn} turn @param {Lifetime} lifetime */
+  static async open(turn, lifetime) {
+    const session = new PacedSession(turn, lifetime.signal);
+    const { target, kind, load, size } = turn;
+    session.#send = await openPath({
+      target, kind, sequences: load.sequences, size, lifetime,
       receive: (echo) => {
-        if (log === null) throw new Error("an echo came before anything was sent");
-        log.arrived(echo, performance.now());
+        if (session.#log === null) throw new MismatchError("an echo came before anything was sent");
+        session.#log.arrived(echo, performance.now());
       },
     });
-    log = new ArrivalLog(load, messages, performance.now() + lead, observe);
-    for (let number = 0; number < messageCount(load); number += 1) {
-      await alarm.until(log.due(number), ending.signal);
-      const message = messages.make(number);
-      log.sending(performance.now());
-      await send(message, sequenceOf(load, number));
+    return session;
+  }
+
+  /**
+   * @param {number} begin when the first message is due, as of performance.now()
+   * @param {Observer} observe
+   */
+  async run(begin, observe = () => {}) {
+    const { load, patience } = this.#turn;
+    const log = new ArrivalLog(load, this.#messages, begin, observe);
+    this.#log = log;
+    const alarm = new Alarm();
+    try {
+      for (let number = 0; number < messageCount(load); number += 1) {
+        await alarm.until(log.due(number), this.#signal);
+        const message = this.#messages.make(number);
+        log.sending(performance.now());
+        await this.#send(message, sequenceOf(load, number));
+      }
+    } finally {
+      alarm.close();
     }
-    await within(patience, log.complete, ending.signal);
+    await within(patience, log.complete);
     return log.outcome;
-  } catch (error) {
-    // What fails because the session has ended says less than why it has.
-    throw ending.signal.aborted ? ending.signal.reason : error;
-  } finally {
-    signal.removeEventListener("abort", cancel);
-    alarm.close();
-    ending.abort(new Error("the turn is over"));
   }
 }
 
@@ -69,21 +120,9 @@ export async function pacedTurn({ target, kind, load, size, patience }, signal, 
  * Returns when it is complete, or after so long.
  * @param {number} milliseconds
  * @param {Promise<void>} complete
- * @param {AbortSignal} signal
- * @throws the signal's reason
  */
-function within(milliseconds, complete, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, milliseconds);
-    complete.then(() => {
-      clearTimeout(timer);
-      resolve(undefined);
-    });
-    const fail = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    if (signal.aborted) fail();
-    else signal.addEventListener("abort", fail);
-  });
+async function within(milliseconds, complete) {
+  let timer = 0;
+  await Promise.race([complete, new Promise((resolve) => { timer = setTimeout(resolve, milliseconds); })]);
+  clearTimeout(timer);
 }

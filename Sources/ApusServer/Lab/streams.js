@@ -19,20 +19,6 @@ export async function collect(readable, keep) {
 }
 
 /**
- * Reads until `length` bytes have arrived.
- * @param {ReadableStreamDefaultReader<Uint8Array>} reader
- * @param {number} length
- */
-export async function readBytes(reader, length) {
-  let missing = length;
-  while (missing > 0) {
-    const { value, done } = await reader.read();
-    if (done) throw new Error(`the stream ended ${missing} bytes early`);
-    missing -= value.byteLength;
-  }
-}
-
-/**
  * An error that resets or stops a stream with an application code.
  * The specification passes the message first; Chromium 156 takes everything in one object.
  * @param {number} streamErrorCode
