@@ -22,7 +22,7 @@ pytest_plugins = ["behaviours", "browser_table"]
 
 
 # Fixtures that begin a browser.
-BROWSERS = {"browser", "chromium", "chromium_experimental", "firefox", "page"}
+BROWSERS = {"browser", "chromium", "chromium_experimental", "firefox", "harness", "page"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
