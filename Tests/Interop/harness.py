@@ -17,9 +17,9 @@ TIMEOUT = 60.0
 
 
 @contextmanager
-def served(handler: Callable[[ServerConnection], None]) -> Iterator[str]:
+def served(handler: Callable[[ServerConnection], None], **options: object) -> Iterator[str]:
     """A WebSocket server for the time of a test; gives its address. Ending it ends all its connections."""
-    with serve(handler, "127.0.0.1", 0, max_size=None, close_timeout=1) as server:
+    with serve(handler, "127.0.0.1", 0, max_size=None, close_timeout=1, **options) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield address(server)

@@ -58,7 +58,17 @@ def round_trips(target: dict, transport: str, **changes: object) -> dict:
 
 
 def paced(target: dict, transport: str, **changes: object) -> dict:
-    return {"transport": transport, "target": target, "size": 64, "load": LOAD, "patience": 5000, "sessions": 2} | changes
+    return {"transport": transport, "target": target, "size": 64, "load": LOAD, "patience": 5000,
+            "sessions": 2} | changes
+
+
+def parameters(command: str, target: dict, kind: str) -> dict:
+    transport = "ws" if kind == "websocket" else "wt-stream"
+    return {
+        "begin": {"kind": kind, "target": target, "size": 64},
+        "roundTrips": round_trips(target, transport, sessions=1),
+        "paced": paced(target, transport, sessions=1),
+    }[command]
 
 
 # What is measured.
@@ -101,6 +111,23 @@ def test_every_session_has_an_age_and_a_lateness_for_each_message(harness, targe
         assert all(age >= late >= 0 for age, late in zip(ages, lateness) if age is not None)
 
 
+@pytest.mark.parametrize("command", ["roundTrips", "paced"])
+def test_all_sessions_are_open_before_the_first_message(harness, target, command):
+    events: list[str] = []
+
+    def echo(connection) -> None:
+        for message in connection:
+            events.append("message")
+            connection.send(message)
+
+    # Called before the handshake is answered.
+    with control.served(echo, process_request=lambda *_: events.append("open")) as address:
+        target = target | {"websocket": address}
+        harness.result(command, **parameters(command, target, "websocket") | {"sessions": 3})
+    assert events[:4] == ["open"] * 3 + ["message"]
+    assert events.count("open") == 3
+
+
 @pytest.mark.parametrize("transport", ["wt-stream", "wt-bidi-per-message", "ws"])
 def test_messages_larger_than_a_window_come_back_whole(harness, target, transport):
     [session] = harness.result(
@@ -117,9 +144,9 @@ def test_an_answer_holds_a_hundred_thousand_numbers(harness, target):
 
 def test_a_datagram_that_does_not_come_back_is_lost(harness, server):
     """/source echoes none."""
+    silent = target_of(server, "/source?bytes=1")
     [session] = harness.result(
-        "roundTrips", **round_trips(target_of(server, "/source?bytes=1"), "wt-datagram", timeout=1, warmUp=1, messages=3,
-                                    sessions=1))["sessions"]
+        "roundTrips", **round_trips(silent, "wt-datagram", timeout=1, warmUp=1, messages=3, sessions=1))["sessions"]
     assert session == {"nanoseconds": [], "lost": 3}
 
 
@@ -132,15 +159,6 @@ def test_a_target_that_gives_no_session_is_unavailable(harness, server, command,
     found, message = harness.error(command, **parameters(command, target_of(server, "/nothing"), kind))
     assert found == "unavailable"
     assert "/nothing gives no session" in message
-
-
-def parameters(command: str, target: dict, kind: str) -> dict:
-    transport = "ws" if kind == "websocket" else "wt-stream"
-    return {
-        "begin": {"kind": kind, "target": target, "size": 64},
-        "roundTrips": round_trips(target, transport, sessions=1),
-        "paced": paced(target, transport, sessions=1),
-    }[command]
 
 
 def test_a_certificate_of_another_hash_is_unavailable(harness, target):
@@ -212,7 +230,7 @@ def test_a_second_command_at_a_time_is_unsupported(harness, target):
 @pytest.mark.parametrize("transport", PACED)
 def test_a_paced_turn_that_is_cancelled_says_so(harness, target, transport):
     number = harness.send("paced", **paced(target, transport, load=LONG))
-    assert "Measuring" in status(harness.driver, f"messages at fixed times, {transport}")
+    assert "Measuring" in status(harness.driver, "messages at fixed times: ")
     harness.send("cancel")
     assert harness.error_of(number) == ("cancelled", "the command was cancelled")
 

@@ -3,6 +3,7 @@ import { minimumSize } from "./echo-message.js";
 import { hashBytes } from "./format.js";
 import { UnsupportedError } from "./measuring-errors.js";
 import { messageCount } from "./paced-load.js";
+import { transportName } from "./transports.js";
 
 /**
  * @typedef {object} Assignment
@@ -42,7 +43,7 @@ const makers = {
     return {
       task: "roundTrips",
       parameters: { transport, target, size, warmUp, messages, timeout, sessions },
-      activity: `round trips, ${transport}`,
+      activity: `round trips: ${transportName(transport)}`,
     };
   },
 
@@ -61,7 +62,7 @@ const makers = {
     return {
       task: "pacedTurns",
       parameters: { kind: transport, target, load, size, patience, sessions },
-      activity: `messages at fixed times, ${transport}`,
+      activity: `messages at fixed times: ${transportName(transport)}`,
     };
   },
 };
@@ -118,9 +119,11 @@ function notNegative(name, value) {
   throw new UnsupportedError(`${name} must be a number from 0, not ${JSON.stringify(value)}`);
 }
 
-/** What a timer takes (HTML § 8.6); more would be nothing. @param {string} name @param {unknown} value */
+/** @param {string} name @param {unknown} value */
 function milliseconds(name, value) {
-  if (Number.isSafeInteger(value) && /** @type {number} */ (value) >= 0 && /** @type {number} */ (value) < 2 ** 31) return;
+  whole(name, value, 0);
+  // A timer takes any more for nothing at all.
+  if (/** @type {number} */ (value) < 2 ** 31) return;
   throw new UnsupportedError(`${name} must be a whole number of milliseconds below 2^31, not ${JSON.stringify(value)}`);
 }
 

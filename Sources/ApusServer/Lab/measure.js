@@ -10,7 +10,7 @@ const pause = 1000;
 const address = new URLSearchParams(location.hash.slice(1)).get("control") ?? `ws://${location.host}/control`;
 const runner = new MeasuringRunner();
 
-/** @param {"connecting" | "open" | "failed" | "lost"} state @param {string} badge @param {string} text */
+/** @param {"connecting" | "open" | "failed" | "ended"} state @param {string} badge @param {string} text */
 function show(state, badge, text) {
   if (byID("badge").textContent === badge && byID("activity").textContent === text) return;
   byID("status").dataset.state = state;
@@ -40,7 +40,7 @@ function serve(socket) {
   socket.addEventListener("close", () => {
     clearTimeout(idle);
     control.cancel();
-    show("lost", "Ended", "The control connection has closed; nothing is measured any more. You can close this page.");
+    show("ended", "Ended", "The control connection has closed; nothing is measured any more. You can close the page.");
   });
   show("open", "Waiting", "for the first command");
 }
