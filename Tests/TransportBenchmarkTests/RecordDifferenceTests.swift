@@ -21,10 +21,10 @@ struct RecordDifferenceTests {
                 $0.hasPrefix("round-trip ws")
             }
         }
-        #expect(try #require(row([200, 201, 202, 203, 204])).hasSuffix("longer"))
-        #expect(try #require(row([50, 51, 52, 53, 54])).hasSuffix("shorter"))
-        #expect(try !#require(row([90, 101, 102, 110, 120])).hasSuffix("er"))
-        #expect(try #require(row([200, 201])).contains("–"), "two turns have no spread")
+        #expect(try #require(try row([200, 201, 202, 203, 204])).hasSuffix("longer"))
+        #expect(try #require(try row([50, 51, 52, 53, 54])).hasSuffix("shorter"))
+        #expect(try #require(try row([90, 101, 102, 110, 120])).hasSuffix("er") == false)
+        #expect(try #require(try row([200, 201])).contains("–"), "two turns have no spread")
     }
 
     @Test("What makes figures differ beside the change is said")
