@@ -160,7 +160,7 @@ let package = Package(
         .target(
             name: "TransportBenchmark",
             dependencies: [
-                "CGnuTLS", "CNetworkEmulation", "CNgtcp2", "CNghttp3", "Credentials", "HTTPSemantics",
+                "ApusServer", "CGnuTLS", "CNetworkEmulation", "CNgtcp2", "CNghttp3", "Credentials", "HTTPSemantics",
                 "LoopConcurrency", "NetworkEmulation", "NetworkModel", "WebTransport", "WebSocket", nioCore, nioPosix,
                 httpTypes, logging,
                 .product(name: "Histogram", package: "hdrhistogram-swift"),

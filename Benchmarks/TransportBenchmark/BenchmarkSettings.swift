@@ -2,6 +2,8 @@ public import NIOCore
 
 /// What is measured, and how much of it.
 public struct BenchmarkSettings: Sendable, Hashable {
+    /// Whose sessions are measured; nil for those of this program.
+    public var browser: Browser?
     /// In the order in which they are measured.
     public var scenarios = Scenario.usual
     /// In the order in which they are reported.
@@ -54,12 +56,30 @@ public struct BenchmarkSettings: Sendable, Hashable {
         try Self.check("--rate", self.rate ?? 1, 0.1...10_000)
         try Self.check("--sequences", self.sequences ?? 1, 1...1_000)
         try Self.check("--seconds", self.seconds, 0.1...3_600)
+        try self.validateBrowser()
         for scenario in self.scenarios { try self.validate(scenario) }
         guard self.messages >= self.rounds * self.connections else {
             throw BenchmarkError(
                 .usage,
                 "--messages \(self.messages) is less than one for each of \(self.connections) connections in each of "
                     + "\(self.rounds) rounds; ask for at least \(self.rounds * self.connections), or fewer rounds"
+            )
+        }
+    }
+
+    /// A page has what browsers give it.
+    private func validateBrowser() throws(BenchmarkError) {
+        guard let browser = self.browser else { return }
+        for transport in self.transports where [.webSocketHTTP2, .webSocketHTTP3].contains(transport) {
+            throw BenchmarkError(
+                .usage,
+                "a page in \(browser.rawValue) cannot choose \(transport.rawValue); leave it out of --transports"
+            )
+        }
+        guard !self.scenarios.contains(.throughput) else {
+            throw BenchmarkError(
+                .usage,
+                "\(Scenario.throughput.rawValue) is not measured in browsers yet; leave it out of --scenarios"
             )
         }
     }

@@ -7,6 +7,11 @@ public struct BenchmarkTarget: Sendable {
     public let webTransportURL: String
     /// The same with `wss`.
     public let webSocketURL: String
+    let host: String
+    /// `host:port`.
+    let authority: String
+    /// The certificates that it may have, where it is known by them: what a page can be told of it.
+    public let fingerprints: [CertificateFingerprint]
     /// How its certificate is checked, by both clients.
     public let credentials: ClientCredentials
     /// Whether this program started the server.
@@ -23,6 +28,7 @@ public struct BenchmarkTarget: Sendable {
     public init(
         url: SessionURL,
         credentials: ClientCredentials,
+        fingerprints: [CertificateFingerprint] = [],
         isOwnServer: Bool = false,
         process: Int32? = nil,
         device: String? = nil
@@ -34,6 +40,9 @@ public struct BenchmarkTarget: Sendable {
                     + "https://host:port"
             )
         }
+        self.host = url.host
+        self.authority = url.authority
+        self.fingerprints = fingerprints
         let path = url.path == "/" ? "/echo" : url.path
         self.webTransportURL = "https://\(url.authority)\(path)"
         self.webSocketURL = "wss://\(url.authority)\(path)"

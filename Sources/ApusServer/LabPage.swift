@@ -1,14 +1,14 @@
 import Foundation
-import HTTPSemantics
+package import HTTPSemantics
 import HTTPTypes
 import NIOCore
 
 /// The lab page's files, read once.
-struct LabPage: Sendable {
+package struct LabPage: Sendable {
     private let files: [String: ResourceResponse]
 
     /// - Throws: when the files that belong to the program are not beside it.
-    init() throws {
+    package init() throws {
         guard let folder = ResourceFolder.find("Lab") else {
             throw ApusServerError(
                 .missingFiles,
@@ -42,7 +42,7 @@ struct LabPage: Sendable {
     ]
 
     /// `/` is the page; `/lab/NAME` a file of it. A table look-up: no path leads out of it.
-    func response(for path: String) -> ResourceResponse? {
+    package func response(for path: String) -> ResourceResponse? {
         if path == "/" { return self.files["index.html"] }
         guard path.hasPrefix("/lab/") else { return nil }
         return self.files[String(path.dropFirst("/lab/".count))]

@@ -25,7 +25,9 @@ struct TrustOptions: ParsableArguments {
 
     func credentials() throws -> ClientCredentials {
         if self.insecure { return try ClientCredentials(verification: .none) }
-        let fingerprints = Set(self.hash.compactMap(CertificateFingerprint.init(hexadecimal:)))
+        let fingerprints = Set(self.fingerprints)
         return try ClientCredentials(verification: fingerprints.isEmpty ? .system : .fingerprints(fingerprints))
     }
+
+    var fingerprints: [CertificateFingerprint] { self.hash.compactMap(CertificateFingerprint.init(hexadecimal:)) }
 }

@@ -21,10 +21,13 @@ from server import Server
 EX_USAGE, EX_DATAERR, EX_NOINPUT, EX_NOHOST, EX_UNAVAILABLE, EX_CANTCREAT = 64, 65, 66, 68, 69, 73
 
 
-def apus_command(apus: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess:
+def apus_command(
+    apus: Path, *arguments: object, cwd: Path, timeout: float = 60, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess:
     """Runs a command that ends by itself."""
     return subprocess.run(
-        [apus, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL,
+        [apus, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=timeout,
+        stdin=subprocess.DEVNULL, env=env,
     )
 
 

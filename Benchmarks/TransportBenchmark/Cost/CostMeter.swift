@@ -2,6 +2,8 @@ import Glibc
 
 /// Reads what both ends and the network have used, from outside.
 struct CostMeter: Sendable {
+    /// The client's process, whose children count, too; nil for this one alone.
+    var client: pid_t?
     /// The server's process, on this machine.
     let server: pid_t?
     /// The network device on the way to it.
@@ -15,8 +17,8 @@ struct CostMeter: Sendable {
 
     func read() -> Reading {
         Reading(
-            client: ProcessUse(of: getpid()),
-            server: self.server.flatMap(ProcessUse.init),
+            client: self.client.flatMap { ProcessUse(ofFamily: $0) } ?? ProcessUse(of: getpid()),
+            server: self.server.flatMap { ProcessUse(of: $0) },
             wire: self.device.flatMap { WireUse(of: $0) }
         )
     }

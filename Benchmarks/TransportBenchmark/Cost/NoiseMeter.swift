@@ -49,7 +49,7 @@ public struct NoiseMeter: Sendable {
             time: UInt64(clock.tv_sec) * 1_000_000_000 + UInt64(clock.tv_nsec),
             busy: times.busy,
             own: Self.use(.init(RUSAGE_SELF.rawValue)) + Self.use(.init(RUSAGE_CHILDREN.rawValue))
-                + (server.flatMap(ProcessUse.init)?.processorNanoseconds ?? 0),
+                + (server.flatMap { ProcessUse(of: $0) }?.processorNanoseconds ?? 0),
             stolen: times.stolen
         )
     }

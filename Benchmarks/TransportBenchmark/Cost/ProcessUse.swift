@@ -25,6 +25,36 @@ public struct ProcessUse: Sendable, Hashable, Codable {
         self.contextSwitches = contextSwitches
     }
 
+    /// Of a process and all that it has started, and those have, that still run; of those that ended meanwhile nothing is
+    /// known. nil when there is no such process.
+    init?(ofFamily id: pid_t) {
+        guard let own = ProcessUse(of: id) else { return nil }
+        self = Self.descendants(of: id).compactMap(ProcessUse.init(of:)).reduce(own, +)
+    }
+
+    private static func descendants(of id: pid_t) -> [pid_t] {
+        let all = ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { pid_t($0) }
+        let children = Dictionary(grouping: all.compactMap { id in Self.parent(of: id).map { (id, $0) } }, by: \.1)
+        var family: [pid_t] = []
+        var next = [id]
+        while let parent = next.popLast() {
+            let ids = (children[parent] ?? []).map(\.0)
+            family += ids
+            next += ids
+        }
+        return family
+    }
+
+    /// proc_pid_stat(5): the name, in parentheses, may hold anything; the state and the parent follow it.
+    private static func parent(of id: pid_t) -> pid_t? {
+        // One that has ended meanwhile has no file.
+        guard let text = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),
+            let end = text.lastIndex(of: ")")
+        else { return nil }
+        let fields = text[text.index(after: end)...].split(separator: " ")
+        return fields.count > 1 ? pid_t(fields[1]) : nil
+    }
+
     static let none = ProcessUse(processorNanoseconds: 0, contextSwitches: 0)
 
     /// What was used between two readings, or in two turns.

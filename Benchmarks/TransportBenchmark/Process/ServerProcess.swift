@@ -39,7 +39,8 @@ public struct ServerProcess: Sendable {
                 "serve", "--host", host, "--port", "0", "--http-port", "0",
                 "--certificate", "\(directory.path)/\(DevelopmentCertificate.certificateFileName)",
                 "--key", "\(directory.path)/\(DevelopmentCertificate.privateKeyFileName)",
-                "--log-level", "error",
+                // A page that measures comes from the client's loopback.
+                "--allow-origin", "*", "--log-level", "error",
             ] + (processors.isEmpty ? [] : ["--loops", "\(processors.count)"]),
             errors: .log("\(directory.path)/\(Self.log)"),
             in: namespace?.0,

@@ -4,9 +4,10 @@ import Foundation
 public struct TemporaryDirectory {
     public let path: String
 
+    /// - Parameter parent: nil for the directory that is meant for such.
     /// - Throws: `BenchmarkError` with `cannotCreate`.
-    public init() throws(BenchmarkError) {
-        let parent = ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
+    public init(in parent: String? = nil) throws(BenchmarkError) {
+        let parent = parent ?? ProcessInfo.processInfo.environment["TMPDIR"] ?? "/tmp"
         var template = Array("\(parent)/apus-bench-XXXXXX".utf8CString)
         let made = mkdtemp(&template).map { String(cString: $0) }
         guard let made else {

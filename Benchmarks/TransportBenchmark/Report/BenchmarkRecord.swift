@@ -72,12 +72,13 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
         _ result: BenchmarkResult,
         settings: BenchmarkSettings,
         target: BenchmarkTarget,
+        client: ClientFacts? = nil,
         versions: BenchmarkVersions,
         machine: MachineFacts,
         date: Date
     ) {
         self.date = date.formatted(.iso8601)
-        self.client = ClientFacts(program: "apus", version: versions.apus)
+        self.client = client ?? ClientFacts(program: "apus", version: versions.apus)
         self.versions = versions
         self.machine = machine
         self.isInterrupted = result.isInterrupted
@@ -129,6 +130,9 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
             )
         }
     }
+
+    /// Whether its sessions were a browser's.
+    var isOfBrowser: Bool { self.client.program != "apus" }
 
     /// Why nothing may be concluded from the run; nil when something may, or the user wants it so.
     public var objection: String? { self.settings.acceptsNoise ? nil : self.noise?.objection }

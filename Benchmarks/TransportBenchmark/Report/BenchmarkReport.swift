@@ -34,6 +34,7 @@ public struct BenchmarkReport: Sendable {
         let server = self.record.settings.isOwnServer ? "its own server, in a second process" : "a server that runs"
         var lines = [
             "Target    \(self.record.settings.target), \(server)",
+            "Client    \(self.record.client.program) \(self.record.client.version)",
             "Machine   \(machine.processor), \(machine.coreCount) cores; \(machine.kernel)",
         ]
         if let versions = self.record.versions {
@@ -79,11 +80,15 @@ public struct BenchmarkReport: Sendable {
             "in one way after the other.",
         ]
         for measured in self.record.handshakes { lines.append("  \(measured.transport.rawValue): \(measured.counted)") }
-        let missing = SessionStart.allCases.filter { start in
-            self.record.settings.transports.contains { $0.family == start.family }
-                && !self.record.handshakes.contains { $0.transport == start }
+        if self.record.isOfBrowser {
+            lines.append("A browser resumes TLS sessions as it likes; a page can neither ask for it nor see it.")
+        } else {
+            let missing = SessionStart.allCases.filter { start in
+                self.record.settings.transports.contains { $0.family == start.family }
+                    && !self.record.handshakes.contains { $0.transport == start }
+            }
+            for start in missing { lines.append("  \(start.rawValue): the target does not resume these sessions") }
         }
-        for start in missing { lines.append("  \(start.rawValue): the target does not resume these sessions") }
         lines += [""] + self.starts(self.record.handshakes)
         lines += [
             "",

@@ -38,6 +38,7 @@ struct BenchCommand: AsyncParsableCommand {
               apus bench --scenarios head-of-line,state --network wifi-lossy
               apus bench --connections 8 --size 1000 --html comparison.html --json comparison.json
               apus bench --transports wt-datagram,ws --messages 100000
+              apus bench --client chromium --network 4g --messages 100 --handshakes 10
               apus bench --target https://localhost:4433 --hash 5f2c…
             """,
         subcommands: [BenchSuiteCommand.self, BenchDiffCommand.self]
@@ -45,6 +46,14 @@ struct BenchCommand: AsyncParsableCommand {
 
     @Option(help: ArgumentHelp("Measure this server instead: https://host:port[/path].", valueName: "url"))
     var target: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Whose sessions to measure: swift, chromium or firefox. A browser is started without a window.",
+            valueName: "name"
+        )
+    )
+    var client = ClientOption.swift
 
     @Option(
         help: ArgumentHelp(
@@ -151,7 +160,9 @@ struct BenchCommand: AsyncParsableCommand {
             settings: self.settings(),
             subject: self.subject(),
             network: self.emulation.request(),
-            processors: self.noPinning || self.emulation.withinNetwork ? .none : ProcessorPlan(),
+            // The many processes of a browser on one processor are not what its users have.
+            processors: self.noPinning || self.emulation.withinNetwork || self.client != .swift
+                ? .none : ProcessorPlan(),
             watchesOthers: !self.emulation.withinNetwork
         )
         let files = try self.output.open()
@@ -183,11 +194,14 @@ struct BenchCommand: AsyncParsableCommand {
             try BenchmarkTarget(
                 url: url,
                 credentials: self.trust.credentials(),
+                fingerprints: self.trust.fingerprints,
                 process: self.serverProcess,
                 device: self.emulation.withinNetwork ? NamespacePair.deviceName : nil
             )
         )
     }
+
+    private static let browserWarmUp = 20
 
     private func settings() throws(BenchmarkError) -> BenchmarkSettings {
         var settings = BenchmarkSettings()
@@ -200,9 +214,19 @@ struct BenchCommand: AsyncParsableCommand {
         settings.warmUp = self.warmUp
         settings.handshakes = self.handshakes
         settings.acceptsNoise = self.allowNoise
+        settings.browser = self.client.browser
+        // A page opens new sessions for each turn, and warms up each.
+        if settings.browser != nil { settings.warmUp = min(settings.warmUp, Self.browserWarmUp) }
         (settings.rate, settings.sequences, settings.seconds) = (self.rate, self.sequences, self.seconds)
         return settings
     }
+}
+
+/// Whose sessions are measured.
+enum ClientOption: String, ExpressibleByArgument, CaseIterable {
+    case swift, chromium, firefox
+
+    var browser: Browser? { Browser(rawValue: self.rawValue) }
 }
 
 extension BenchmarkError.Code {

@@ -74,6 +74,7 @@ extension BenchmarkSettings {
         ]
         if let rate = self.rate { arguments += ["--rate", "\(rate)"] }
         if let sequences = self.sequences { arguments += ["--sequences", "\(sequences)"] }
+        if let browser = self.browser { arguments += ["--client", browser.rawValue] }
         if self.acceptsNoise { arguments.append("--allow-noise") }
         return arguments
     }

@@ -31,7 +31,7 @@ struct Measurement: Sendable {
         let noise = NoiseMeter(server: self.target?.process)
         var record = try await self.measure(progress)
         record.processors = self.processors
-        if self.watchesOthers, self.knowsServer { record.add(noise?.noise()) }
+        if self.watchesOthers, self.knowsAll { record.add(noise?.noise()) }
         return record
     }
 
@@ -39,8 +39,10 @@ struct Measurement: Sendable {
         if case .target(let target) = self.subject { target } else { nil }
     }
 
-    /// Whether what others do can be told from what the server does.
-    private var knowsServer: Bool {
+    /// Whether what others do can be told from what the server and the client do.
+    private var knowsAll: Bool {
+        // What the processes of a browser have used is lost with them.
+        guard self.settings.browser == nil else { return false }
         guard let target = self.target else { return true }
         return target.process != nil || !BenchmarkTarget.isLoopback(target.webTransportURL)
     }
@@ -59,6 +61,7 @@ struct Measurement: Sendable {
             let target = try BenchmarkTarget(
                 url: url,
                 credentials: ClientCredentials(verification: .fingerprints([server.fingerprint])),
+                fingerprints: [server.fingerprint],
                 isOwnServer: true,
                 process: server.process
             )
@@ -70,13 +73,10 @@ struct Measurement: Sendable {
     func measure(_ target: BenchmarkTarget, _ progress: StandardErrorProgress) async throws -> BenchmarkRecord {
         // A loop of its own: nothing else runs on its thread.
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-        let result: BenchmarkResult
+        let (result, client): (BenchmarkResult, ClientFacts?)
         do {
             let loop = group.next()
-            try await self.processors.keepClient(on: loop)
-            result = try await Benchmark(settings: self.settings, target: target, eventLoop: loop).run(
-                progress: progress
-            )
+            (result, client) = try await self.measure(target, on: loop, progress)
         } catch {
             // The measurement's own error is the one to tell.
             try? await group.shutdownGracefully()
@@ -87,10 +87,32 @@ struct Measurement: Sendable {
             result,
             settings: self.settings,
             target: target,
+            client: client,
             versions: .current(apus: Apus.configuration.version),
             machine: .current(),
             date: Date()
         )
+    }
+
+    /// - Returns: also what the client is, if not this program.
+    private func measure(
+        _ target: BenchmarkTarget,
+        on loop: any EventLoop,
+        _ progress: StandardErrorProgress
+    ) async throws -> (BenchmarkResult, ClientFacts?) {
+        let settings = self.settings
+        guard let browser = settings.browser else {
+            try await self.processors.keepClient(on: loop)
+            return (
+                try await Benchmark(settings: settings, target: target, eventLoop: loop).run(progress: progress), nil
+            )
+        }
+        progress.update("Starting \(browser.rawValue)", 0, of: 1)
+        return try await BrowserProcess.withPage(in: browser, target: target, eventLoopGroup: loop) { page in
+            let benchmark = Benchmark(settings: settings, target: target, browser: page, eventLoop: loop)
+            let client = ClientFacts(program: browser.rawValue, version: page.userAgent)
+            return (try await benchmark.run(progress: progress), client)
+        }
     }
 
     /// This program. The link is resolved, for the message of an error.
