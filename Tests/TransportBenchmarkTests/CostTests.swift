@@ -98,7 +98,7 @@ struct CostTests {
     func own() throws {
         let meter = try #require(NoiseMeter())
         let noise = try #require(meter.noise())
-        #expect(noise.coreCount == ProcessorPlan.available().count)
+        #expect(noise.coreCount == ProcessorPlan.available.count)
     }
 }
 
@@ -120,6 +120,6 @@ struct ProcessorPlanTests {
 
     @Test("This process may run somewhere")
     func available() {
-        #expect(!ProcessorPlan.available().isEmpty)
+        #expect(!ProcessorPlan.available.isEmpty)
     }
 }

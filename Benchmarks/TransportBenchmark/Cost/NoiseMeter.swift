@@ -20,7 +20,7 @@ public struct NoiseMeter: Sendable {
     /// - Parameter server: a process that has a part in the measurement, beside this one and its children.
     /// - Returns: nil when the system does not tell.
     public init?(server: Int32? = nil) {
-        let processors = ProcessorPlan.available()
+        let processors = ProcessorPlan.available
         guard let reading = Self.read(processors, server) else { return nil }
         self.processors = processors
         self.server = server

@@ -37,6 +37,8 @@ struct ChildProcess: Sendable {
         on processors: [CInt] = []
     ) async throws -> ChildProcess {
         // On a thread that never ends: the child is killed when the thread that made it does.
+        // That thread may keep to some processors, which is nothing for the child.
+        let processors = processors.isEmpty ? ProcessorPlan.available : processors
         let started = await Self.blocking { () -> Result<ChildProcess, BenchmarkError> in
             do throws(BenchmarkError) {
                 let descriptors = try StandardDescriptors(errors, input: input)

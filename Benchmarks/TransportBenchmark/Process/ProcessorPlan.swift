@@ -16,7 +16,7 @@ public struct ProcessorPlan: Sendable, Hashable, Codable {
 
     /// Shares out processors: one for the client; where there are three or more one for the emulator; and the others for
     /// the server.
-    public init(sharing processors: [Int32] = Self.available()) {
+    public init(sharing processors: [Int32] = Self.available) {
         guard processors.count >= 2 else { return }
         self.client = [processors[processors.count - 1]]
         self.emulator = processors.count >= 3 ? [processors[processors.count - 2]] : []
@@ -25,11 +25,10 @@ public struct ProcessorPlan: Sendable, Hashable, Codable {
 
     private init() {}
 
-    /// The processors that this process may run on; none when the system does not tell.
-    public static func available() -> [Int32] {
-        Array(unsafeUninitializedCapacity: 1_024) { space, count in
-            count = CNetworkEmulation_processors(space.baseAddress, space.count)
-        }
+    /// The processors that this process may run on; none when the system does not tell. Asked once, at first: a thread that
+    /// keeps to some of them starts others that do.
+    public static let available: [Int32] = Array(unsafeUninitializedCapacity: 1_024) { space, count in
+        count = CNetworkEmulation_processors(space.baseAddress, space.count)
     }
 
     /// Makes the thread of a loop keep to the client's processors.
