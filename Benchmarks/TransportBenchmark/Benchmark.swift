@@ -96,7 +96,7 @@ public struct Benchmark: Sendable {
         let starts = try await self.client.possible(self.settings.starts)
         for attempt in 0..<self.settings.handshakes {
             progress.update("Opening sessions", attempt, of: self.settings.handshakes)
-            for start in Schedule.rotated(starts, by: attempt) {
+            for start in Schedule.order(of: starts, in: attempt) {
                 try Task.checkCancellation()
                 do {
                     try await self.measure(start, &series[start, default: StartSeries()])
@@ -124,7 +124,11 @@ public struct Benchmark: Sendable {
             for (index, next) in schedule.turns.enumerated() {
                 progress.update("Measuring round trips", index, of: schedule.turns.count)
                 let (result, cost) = try await turn(next.transport, next.messages)
-                series[next.transport, default: RoundTripSeries()].record(result, cost: cost)
+                series[next.transport, default: RoundTripSeries()].record(
+                    result,
+                    cost: cost,
+                    patience: UInt64(settings.datagramTimeout.nanoseconds)
+                )
             }
             progress.update("Measuring round trips", schedule.turns.count, of: schedule.turns.count)
         }
@@ -139,7 +143,7 @@ public struct Benchmark: Sendable {
         guard let load = self.settings.load(for: scenario) else { return }
         let (transports, rounds) = (self.settings.transports(for: scenario), self.settings.rounds)
         for round in 0..<rounds {
-            for (index, transport) in Schedule.rotated(transports, by: round).enumerated() {
+            for (index, transport) in Schedule.order(of: transports, in: round).enumerated() {
                 let turn = round * transports.count + index
                 progress.update("Measuring \(scenario.rawValue)", turn, of: rounds * transports.count)
                 if load.bulkSize != nil {
@@ -147,7 +151,11 @@ public struct Benchmark: Sendable {
                     series[transport, default: PacedSeries()].record(quiet: outcomes)
                 }
                 let (outcomes, cost) = try await self.client.turn(transport, load)
-                series[transport, default: PacedSeries()].record(outcomes, cost: cost)
+                series[transport, default: PacedSeries()].record(
+                    outcomes,
+                    cost: cost,
+                    patience: UInt64(self.settings.patience(for: load).nanoseconds)
+                )
             }
         }
     }

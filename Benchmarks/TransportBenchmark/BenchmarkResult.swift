@@ -24,8 +24,8 @@ public struct RoundTripSeries: Sendable {
 
     public init() {}
 
-    mutating func record(_ turn: [TurnResult], cost: Cost) {
-        self.times.record(turn: turn)
+    mutating func record(_ turn: [TurnResult], cost: Cost, patience: UInt64) {
+        self.times.record(turn: turn, patience: patience)
         self.cost = self.cost + cost
     }
 }

@@ -32,6 +32,11 @@ public struct BenchmarkSettings: Sendable, Hashable {
     public var patience = TimeAmount.seconds(3)
     /// So much longer where messages wait behind a bulk transfer.
     static let bulkPatience: Int64 = 4
+    /// How long to wait for echoes after the last message of such a load.
+    func patience(for load: PacedLoad) -> TimeAmount {
+        load.bulkSize == nil ? self.patience : self.patience * Self.bulkPatience
+    }
+
     /// Whether transports are compared however busy the machine is.
     public var acceptsNoise = false
     /// After so long without its echo a datagram counts as lost.

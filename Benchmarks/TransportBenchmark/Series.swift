@@ -25,12 +25,16 @@ public struct Series: Sendable {
     }
 
     /// Adds what all sessions of a transport measured in one turn.
-    public mutating func record(turn: [TurnResult]) {
+    /// - Parameter patience: how long was waited for what never came back, in nanoseconds: in the middle and the tail of a
+    ///   turn it counts as having taken so long, at least.
+    public mutating func record(turn: [TurnResult], patience: UInt64 = 0) {
         var all = turn.flatMap(\.nanoseconds)
         for value in all { self.record(value) }
-        self.lost += turn.reduce(0) { $0 + UInt64($1.lost) }
+        let lost = turn.reduce(0) { $0 + $1.lost }
+        self.lost += UInt64(lost)
+        all += Array(repeating: max(patience, all.max() ?? 0), count: lost)
         all.sort()
-        guard !all.isEmpty else { return }
+        guard let last = all.last, last > 0 else { return }
         self.turnMedians.append(all[all.count / 2])
         self.turnTails.append(all[min(all.count - 1, all.count * 99 / 100)])
     }

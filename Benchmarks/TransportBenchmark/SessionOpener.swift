@@ -24,7 +24,10 @@ struct SessionOpener: Sendable {
         self.target = target
         self.eventLoop = eventLoop
         self.webTransport = WebTransportClient.Configuration(credentials: target.credentials)
-        self.webSocket = WebSocketClientConfiguration(credentials: target.credentials)
+        var webSocket = WebSocketClientConfiguration(credentials: target.credentials)
+        // As QUIC's keep-alive: a server that is gone ends the session.
+        webSocket.pingInterval = Self.keepAlive
+        self.webSocket = webSocket
         self.memories = Dictionary(uniqueKeysWithValues: SessionFamily.allCases.map { ($0, ResumptionStore()) })
     }
 

@@ -30,6 +30,9 @@ public enum SessionStart: String, Sendable, Hashable, CaseIterable, Codable {
         }
     }
 
+    /// What it is compared with: the WebSocket that begins alike.
+    var reference: SessionStart { self.isResumed ? .webSocketResumed : .webSocket }
+
     /// What the time to a usable session is made of.
     var handshake: String {
         if self.isResumed { return "likewise, TLS resumed; no early data" }

@@ -33,9 +33,9 @@ public struct Suite: Sendable {
                 (nil, all, messages: 10_000, handshakes: 100, seconds: 2),
                 ("wifi", all, messages: 1_000, handshakes: 30, seconds: 2),
                 ("wifi-lossy", all, messages: 500, handshakes: 30, seconds: 2),
-                ("4g", all, messages: 200, handshakes: 20, seconds: 2),
-                ("transatlantic", all, messages: 200, handshakes: 20, seconds: 2),
-                ("satellite", all, messages: 50, handshakes: 10, seconds: 2),
+                ("4g", all, messages: 200, handshakes: 20, seconds: 1),
+                ("transatlantic", all, messages: 200, handshakes: 20, seconds: 1),
+                ("satellite", all, messages: 20, handshakes: 5, seconds: 1),
             ],
             transports: TransportKind.allCases
         )

@@ -124,7 +124,7 @@ def test_a_file_of_results_follows_the_published_schema(
     record = json.loads((tmp_path / "out.json").read_text())
     assert_valid(record)
     page = (tmp_path / "out.html").read_text()
-    assert "What this shows" in page or "Nothing is concluded" in page, "the machine was too busy"
+    assert "What this shows" in page or "Nothing is concluded: " in page, "neither findings nor why there are none"
     rows = (tmp_path / "out.csv").read_text().splitlines()
     assert len({row.count(",") for row in rows}) == 1
     assert len(rows) == 1 + lines
@@ -135,7 +135,7 @@ def test_two_files_of_results_are_compared(apus: Path, tmp_path: Path) -> None:
     for name in ("before", "after"):
         result = apus_command(
             apus, "bench", "--scenarios", "round-trip", "--transports", "ws", "--json", f"{name}.json", *FEW,
-            "--rounds", "5", cwd=tmp_path)
+            "--rounds", "5", "--allow-noise", cwd=tmp_path)
         assert result.returncode == 0, result
     after = json.loads((tmp_path / "after.json").read_text())
     measured = after["roundTrips"][0]
@@ -152,6 +152,7 @@ def test_two_files_of_results_are_compared(apus: Path, tmp_path: Path) -> None:
 
 
 def test_a_suite_that_is_ended_keeps_what_it_has(apus: Path, tmp_path: Path) -> None:
+    """In its first part; each part hears of a signal for itself"""
     process = subprocess.Popen(
         [apus, "bench", "suite", "--quick"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         stdin=subprocess.DEVNULL)

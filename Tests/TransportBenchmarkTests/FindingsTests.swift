@@ -17,7 +17,7 @@ struct FindingsTests {
                     ages: Array(repeating: age + UInt64(turn), count: load.count),
                     lateness: Array(repeating: 1, count: load.count)
                 )
-                series.record([outcome], cost: .none)
+                series.record([outcome], cost: .none, patience: 3_000_000_000)
             }
             return series
         }
@@ -47,6 +47,50 @@ struct FindingsTests {
         #expect(try #require(finding.cause).contains("RFC 9000"))
         // A state that is not less stale over datagrams has nothing to explain.
         #expect(try #require(Findings(Self.record(.state)).all.last).cause == nil)
+    }
+
+    @Test(
+        "What never came back is older than all that did, and no transport that loses more than one of 100 is the youngest"
+    )
+    func losses() throws {
+        var record = try Self.record()
+        let load = try #require(Scenario.headOfLine.load)
+        var (lossy, whole) = (PacedSeries(), PacedSeries())
+        for _ in 0..<5 {
+            // One of twenty is lost, the others come in a tenth of the time.
+            let ages = (0..<load.count).map { $0 % 20 == 0 ? nil : UInt64(1_000_000) }
+            let lateness = Array(repeating: UInt64(1), count: load.count)
+            lossy.record(
+                [PacedOutcome(load: load, ages: ages, lateness: lateness)],
+                cost: .none,
+                patience: 3_000_000_000
+            )
+            whole.record(
+                [PacedOutcome(load: load, ages: ages.map { _ in 10_000_000 }, lateness: lateness)],
+                cost: .none,
+                patience: 3_000_000_000
+            )
+        }
+        record.paced = [PacedRecord(.headOfLine, load: load, [(.webTransportDatagram, lossy), (.webSocket, whole)])]
+        let text = try #require(Findings(record).all.last).sentences.joined(separator: " ")
+        #expect(text.contains("longer than over ws: wt-datagram (300.00×"))
+        #expect(text.contains("Youngest: ws with 10.0 ms."))
+        #expect(text.contains("Without an echo: wt-datagram 5.00 %."))
+    }
+
+    @Test("Resumed sessions are compared with resumed ones")
+    func resumed() throws {
+        var result = BenchmarkResult()
+        for (start, time) in [(SessionStart.webTransportResumed, 80), (.webSocket, 100), (.webSocketResumed, 40)] {
+            var series = StartSeries()
+            for _ in 0..<5 { series.record(StartTimes(session: UInt64(time), firstEcho: UInt64(time)), cost: .none) }
+            result.handshakes[start] = series
+        }
+        let record = try ReportTests.record(of: result)
+        #expect(record.handshakes.first { $0.transport == .webTransportResumed }?.comparison?.ratio == 2)
+        let text = try #require(Findings(record).all.first).sentences.joined(separator: " ")
+        #expect(text.contains("longer than over ws: wt-resumed (2.00×"))
+        #expect(text.contains("without an earlier session: ws"))
     }
 
     @Test("Too few turns, or too busy a machine, show nothing, and the page says so")

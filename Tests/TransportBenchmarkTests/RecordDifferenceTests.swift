@@ -42,6 +42,21 @@ struct RecordDifferenceTests {
         }
     }
 
+    @Test("A file may hold any numbers")
+    func extremes() throws {
+        let before = try Self.record([1, 1, 1, 1, 1])
+        var after = try Self.record([.max, .max, .max, .max, .max])
+        after.noise = Noise(elapsed: 1, coreCount: .max, others: .max, stolen: .max)
+        for (one, other) in [(before, after), (after, before), (after, after)] {
+            let text = RecordDifference(from: one, to: other).text
+            #expect(text.contains("round-trip ws"))
+            #expect(
+                !text.contains("longer") && !text.contains("shorter"),
+                "what a busy machine has measured is not called"
+            )
+        }
+    }
+
     @Test("Without anything in common there is nothing to compare")
     func nothing() throws {
         var other = try Self.record([1, 2, 3, 4, 5])

@@ -139,8 +139,8 @@ struct ReportTests {
 
     static func record(_ scenarios: [Scenario] = Scenario.usual) throws -> BenchmarkRecord {
         var (slow, fast) = (RoundTripSeries(), RoundTripSeries())
-        slow.record([TurnResult(nanoseconds: [100_000], lost: 1)], cost: Self.cost)
-        fast.record([TurnResult(nanoseconds: [50_000])], cost: Self.cost)
+        slow.record([TurnResult(nanoseconds: [100_000], lost: 1)], cost: Self.cost, patience: 1_000_000_000)
+        fast.record([TurnResult(nanoseconds: [50_000])], cost: Self.cost, patience: 1_000_000_000)
         var settings = BenchmarkSettings()
         settings.scenarios = scenarios
         var start = StartSeries()
@@ -158,14 +158,18 @@ struct ReportTests {
                 bulkByteCount: 2_500_000,
                 wholeBulkByteCount: 3_000_000
             )
-            series.record([outcome], cost: Self.cost)
+            series.record([outcome], cost: Self.cost, patience: 3_000_000_000)
             if load.bulkSize != nil { series.record(quiet: [outcome]) }
             result.paced[scenario] = [.webTransportStream: series, .webSocket: series]
         }
-        return BenchmarkRecord(
+        return try Self.record(of: result, settings)
+    }
+
+    static func record(of result: BenchmarkResult, _ settings: BenchmarkSettings = .init()) throws -> BenchmarkRecord {
+        try BenchmarkRecord(
             result,
             settings: settings,
-            target: try BenchmarkTarget(
+            target: BenchmarkTarget(
                 url: #require(SessionURL("https://h")),
                 credentials: ClientCredentials(verification: .none)
             ),

@@ -4,22 +4,18 @@ import Testing
 
 @Suite("The order of turns")
 struct ScheduleTests {
-    @Test("Each round begins with the next transport, and every transport has one turn in it")
-    func rotation() {
-        let schedule = Schedule(
-            transports: [.webTransportDatagram, .webTransportStream, .webSocket],
-            rounds: 4,
-            messages: 8
-        )
-        let rounds = (0..<4).map { round in schedule.turns.filter { $0.round == round }.map(\.transport) }
-        #expect(
-            rounds == [
-                [.webTransportDatagram, .webTransportStream, .webSocket],
-                [.webTransportStream, .webSocket, .webTransportDatagram],
-                [.webSocket, .webTransportDatagram, .webTransportStream],
-                [.webTransportDatagram, .webTransportStream, .webSocket],
-            ]
-        )
+    @Test("Every transport has one turn in each round, and follows each other one equally often", arguments: 2...8)
+    func balance(count: Int) {
+        let elements = Array(0..<count)
+        let period = count % 2 == 0 ? count : 2 * count
+        var followers: [[Int]: Int] = [:]
+        for round in 0..<period {
+            let order = Schedule.order(of: elements, in: round)
+            #expect(order.sorted() == elements)
+            for pair in zip(order, order.dropFirst()) { followers[[pair.0, pair.1], default: 0] += 1 }
+        }
+        #expect(followers.count == count * (count - 1))
+        #expect(Set(followers.values) == [period / count])
     }
 
     @Test("No message is lost or added by the rounds", arguments: [(10, 3), (3, 3), (1_000, 7), (5, 1)])
@@ -33,9 +29,9 @@ struct ScheduleTests {
         }
     }
 
-    @Test("Rotating wraps around")
-    func wrapping() {
-        #expect(Schedule.rotated([1, 2, 3], by: 5) == [3, 1, 2])
-        #expect(Schedule.rotated([Int](), by: 5) == [])
+    @Test("What is alone, or nothing, has one order")
+    func small() {
+        #expect(Schedule.order(of: [1], in: 5) == [1])
+        #expect(Schedule.order(of: [Int](), in: 5) == [])
     }
 }

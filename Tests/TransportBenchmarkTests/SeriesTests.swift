@@ -19,7 +19,9 @@ struct SeriesTests {
         #expect(summary.lost == 3)
         #expect((summary.min, summary.p50, summary.p90) == (1, 50, 90))
         #expect((summary.p99, summary.max) == (99, 100))
-        #expect(series.turnMedians == [51])
+        // Those that were lost took longer than all that came back.
+        #expect(series.turnMedians == [52])
+        #expect(series.turnTails == [100])
     }
 
     @Test("Nothing measured is no ratio and no median")
@@ -30,6 +32,8 @@ struct SeriesTests {
         #expect((summary.count, summary.lost, summary.p50) == (0, 4, 0))
         #expect(summary.ratio(to: summary) == nil)
         #expect(series.turnMedians.isEmpty)
+        series.record(turn: [TurnResult(lost: 4)], patience: 7)
+        #expect(series.turnMedians == [7], "a turn in which all was lost is one")
     }
 
     @Test("The raw data make the same histogram again")

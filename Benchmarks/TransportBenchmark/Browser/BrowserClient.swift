@@ -33,7 +33,10 @@ struct BrowserClient: MeasuringClient {
         var command = self.command("begin")
         command.kind = start.family == .webTransport ? "webtransport" : "websocket"
         let times = try await self.control.measure(command, as: BrowserTimes.self)
-        return StartTimes(session: Self.nanoseconds(times.session), firstEcho: Self.nanoseconds(times.firstEcho))
+        return StartTimes(
+            session: try Self.nanoseconds(times.session),
+            firstEcho: try Self.nanoseconds(times.firstEcho)
+        )
     }
 
     // MARK: Turns
@@ -55,12 +58,16 @@ struct BrowserClient: MeasuringClient {
         var command = self.command("roundTrips")
         command.transport = transport
         command.sessions = self.settings.connections
-        command.messages = max(1, messages / self.settings.connections)
+        let share = max(1, messages / self.settings.connections)
+        command.messages = share
         command.warmUp = warmUp
         command.timeout = self.settings.datagramTimeout.nanoseconds / 1_000_000
         let result = try await self.control.measure(command, as: BrowserSessions<BrowserRoundTrips>.self)
-        return result.sessions.map {
-            TurnResult(nanoseconds: $0.nanoseconds.map(Self.nanoseconds), lost: $0.lost)
+        return try result.sessions.map { session in
+            guard (0...share).contains(session.lost) else {
+                throw BenchmarkError(.unavailable, "the page in the browser has lost \(session.lost) messages")
+            }
+            return TurnResult(nanoseconds: try session.nanoseconds.map(Self.nanoseconds), lost: session.lost)
         }
     }
 
@@ -81,7 +88,13 @@ struct BrowserClient: MeasuringClient {
     }
 
     /// A page may give anything.
-    fileprivate static func nanoseconds(_ number: Double) -> UInt64 { UInt64(exactly: number.rounded()) ?? 0 }
+    /// - Throws: `BenchmarkError` for what is no duration of a measurement.
+    fileprivate static func nanoseconds(_ number: Double) throws(BenchmarkError) -> UInt64 {
+        guard (0...3.6e12).contains(number) else {
+            throw BenchmarkError(.unavailable, "the page in the browser sent \(number) as a duration")
+        }
+        return UInt64(number)
+    }
 }
 
 extension BrowserOutcome {
@@ -92,8 +105,8 @@ extension BrowserOutcome {
         }
         return PacedOutcome(
             load: load,
-            ages: self.ages.map { $0.map(BrowserClient.nanoseconds) },
-            lateness: self.lateness.map(BrowserClient.nanoseconds)
+            ages: try self.ages.map { age throws(BenchmarkError) in try age.map(BrowserClient.nanoseconds) },
+            lateness: try self.lateness.map(BrowserClient.nanoseconds)
         )
     }
 }

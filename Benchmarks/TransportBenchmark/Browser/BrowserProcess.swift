@@ -12,7 +12,6 @@ public enum BrowserProcess {
     /// Time to end after SIGTERM, in milliseconds.
     private static let endTime = 10_000
     private static let log = "browser.log"
-    private static let path = "/control"
     /// A million numbers, as JSON has them.
     private static let longestAnswer = 32 << 20
 
@@ -38,7 +37,9 @@ public enum BrowserProcess {
             authority: target.authority,
             certificates: target.fingerprints
         )
-        let server = try await Self.bind(eventLoopGroup)
+        // Nobody else on this machine knows it.
+        let path = "/\(String(UInt64.random(in: .min ... .max), radix: 16))"
+        let server = try await Self.bind(eventLoopGroup, path)
         let port = server.localAddresses[0].port ?? 0
         let (sessions, arrivals) = AsyncStream<(WebSocketSession, AsyncStream<String>)>.makeStream()
         return try await withThrowingTaskGroup(of: Void.self) { group in
@@ -46,7 +47,9 @@ public enum BrowserProcess {
             defer { server.beginGracefulShutdown() }
             let child = try await ChildProcess.start(
                 profile.command[0],
-                profile.command.dropFirst() + ["http://127.0.0.1:\(port)/lab/measure.html"],
+                profile.command.dropFirst() + [
+                    "http://127.0.0.1:\(port)/lab/measure.html#control=ws://127.0.0.1:\(port)\(path)"
+                ],
                 errors: .log("\(directory.path)/\(Self.log)")
             )
             let supervision = await child.supervise {
@@ -64,12 +67,12 @@ public enum BrowserProcess {
     }
 
     /// The page, and the socket on which it is told what to do, on a free port of the loopback.
-    private static func bind(_ eventLoopGroup: any EventLoopGroup) async throws -> WebSocketServer {
+    private static func bind(_ eventLoopGroup: any EventLoopGroup, _ path: String) async throws -> WebSocketServer {
         let page = try LabPage()
         var configuration = WebSocketServerConfiguration(
             listeners: [.init(host: "127.0.0.1", port: 0)],
             resources: { page.response(for: $0.path ?? "/") ?? .text(.notFound, "not found\n") },
-            admission: { $0.path == Self.path ? .accept() : .refuse(.notFound, reason: "no such session") }
+            admission: { $0.path == path ? .accept() : .refuse(.notFound, reason: "no such session") }
         )
         configuration.maxMessageSize = Self.longestAnswer
         configuration.gracePeriod = .milliseconds(100)

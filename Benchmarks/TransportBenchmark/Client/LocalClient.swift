@@ -81,8 +81,7 @@ struct LocalClient: MeasuringClient {
             kind: transport,
             load: load,
             messages: PacedMessages(size: self.settings.size, bulkSize: load.bulkSize),
-            patience: load.bulkSize == nil
-                ? self.settings.patience : self.settings.patience * BenchmarkSettings.bulkPatience,
+            patience: self.settings.patience(for: load),
             opener: self.opener,
             eventLoop: loop,
             begin: NIOLoopBound(Rendezvous(of: count) { costs.value.begin() }, eventLoop: loop),

@@ -15,7 +15,16 @@ struct CostMeter: Sendable {
         fileprivate var wire: WireUse?
     }
 
+    /// Reading takes time of the client's own: at the beginning of an interval its clock is read last, at the end first.
     func read() -> Reading {
+        var reading = self.readAll()
+        if self.client == nil, let now = ProcessUse.processorNanoseconds(of: getpid()) {
+            reading.client?.processorNanoseconds = now
+        }
+        return reading
+    }
+
+    private func readAll() -> Reading {
         Reading(
             client: self.client.flatMap { ProcessUse(ofFamily: $0) } ?? ProcessUse(of: getpid()),
             server: self.server.flatMap { ProcessUse(of: $0) },
@@ -25,7 +34,7 @@ struct CostMeter: Sendable {
 
     /// What was spent since a reading.
     func cost(of count: Int, since begin: Reading) -> Cost {
-        let end = self.read()
+        let end = self.readAll()
         return Cost(
             count: UInt64(count),
             client: Self.difference(end.client, begin.client, -) ?? .none,

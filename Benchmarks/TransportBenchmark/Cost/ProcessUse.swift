@@ -10,14 +10,20 @@ public struct ProcessUse: Sendable, Hashable, Codable {
 
     /// - Returns: nil when there is no such process.
     init?(of id: pid_t) {
+        guard let nanoseconds = Self.processorNanoseconds(of: id) else { return nil }
+        self.processorNanoseconds = nanoseconds
+        // proc(5): the status of a process counts the switches of its first thread alone.
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/task")) ?? []
+        self.contextSwitches = threads.reduce(0) { $0 + Self.contextSwitches(of: "/proc/\(id)/task/\($1)/status") }
+    }
+
+    /// Its clock alone; nil when there is no such process.
+    static func processorNanoseconds(of id: pid_t) -> UInt64? {
         var clock = clockid_t()
         var time = timespec()
         // The C library takes zero, and numbers below, for this process.
         guard id > 0, clock_getcpuclockid(id, &clock) == 0, clock_gettime(clock, &time) == 0 else { return nil }
-        self.processorNanoseconds = UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-        // proc(5): the status of a process counts the switches of its first thread alone.
-        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(id)/task")) ?? []
-        self.contextSwitches = threads.reduce(0) { $0 + Self.contextSwitches(of: "/proc/\(id)/task/\($1)/status") }
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
     init(processorNanoseconds: UInt64, contextSwitches: UInt64) {

@@ -20,8 +20,9 @@ public struct PacedSeries: Sendable {
     public init() {}
 
     /// Adds what all sessions measured in one turn.
-    mutating func record(_ turn: [PacedOutcome], cost: Cost) {
-        self.ages.record(turn: turn.map(\.result))
+    /// - Parameter patience: how long was waited for echoes after the last message, in nanoseconds.
+    mutating func record(_ turn: [PacedOutcome], cost: Cost, patience: UInt64) {
+        self.ages.record(turn: turn.map(\.result), patience: patience)
         self.staleness.record(turn: turn.map { TurnResult(nanoseconds: $0.staleness) })
         self.lateness.record(turn: turn.map { TurnResult(nanoseconds: Array($0.countedLateness)) })
         self.fresh += turn.reduce(0) { $0 + $1.freshCount }

@@ -25,6 +25,13 @@ public struct ProcessorPlan: Sendable, Hashable, Codable {
 
     private init() {}
 
+    /// The client's part alone.
+    public var ofClient: ProcessorPlan {
+        var plan = ProcessorPlan.none
+        plan.client = self.client
+        return plan
+    }
+
     /// The processors that this process may run on; none when the system does not tell. Asked once, at first: a thread that
     /// keeps to some of them starts others that do.
     public static let available: [Int32] = Array(unsafeUninitializedCapacity: 1_024) { space, count in

@@ -96,16 +96,22 @@ public struct BenchmarkRecord: Sendable, Hashable, Codable {
             patienceMilliseconds: settings.patience.nanoseconds / 1_000_000,
             acceptsNoise: settings.acceptsNoise
         )
-        let (handshakes, reference) = (result.handshakes, result.handshakes[.webSocket])
+        let handshakes = result.handshakes
         self.handshakes = settings.starts.compactMap { start in
             handshakes[start].map {
-                Measured(start, counted: start.handshake, $0.session, reference: reference?.session, cost: $0.cost)
+                let reference = handshakes[start.reference]?.session
+                return Measured(start, counted: start.handshake, $0.session, reference: reference, cost: $0.cost)
             }
         }
         self.firstEchoes = settings.starts.compactMap { start in
             handshakes[start].map {
                 let counted = "\(start.handshake), first message echoed"
-                return Measured(start, counted: counted, $0.firstEcho, reference: reference?.firstEcho)
+                return Measured(
+                    start,
+                    counted: counted,
+                    $0.firstEcho,
+                    reference: handshakes[start.reference]?.firstEcho
+                )
             }
         }
         self.roundTrips = settings.transports.compactMap { transport in

@@ -48,9 +48,11 @@ public struct BenchmarkReport: Sendable {
         }
         if let plan = self.record.processors, plan != .none {
             let emulator = plan.emulator.isEmpty ? "" : ", emulator \(Self.list(plan.emulator))"
-            lines.append(
-                "Pinned    client to processor \(Self.list(plan.client)), server to \(Self.list(plan.server))\(emulator)"
-            )
+            let server = plan.server.isEmpty ? "" : ", server to \(Self.list(plan.server))"
+            lines.append("Pinned    client to processor \(Self.list(plan.client))\(server)\(emulator)")
+        }
+        if self.record.noise == nil {
+            lines.append("Noise     unknown: of the programs that take part not all are known")
         }
         if let noise = self.record.noise {
             lines.append(

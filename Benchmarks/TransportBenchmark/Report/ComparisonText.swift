@@ -12,7 +12,8 @@ enum ComparisonText {
         words: (less: String, more: String) = ("shorter", "longer"),
         objection: String?
     ) -> [String] {
-        let others = comparisons.filter { $0.name != TransportKind.webSocket.rawValue }
+        let references = [SessionStart.webSocket.rawValue, SessionStart.webSocketResumed.rawValue]
+        let others = comparisons.filter { !references.contains($0.name) }
         guard others.count < comparisons.count, !others.isEmpty else { return [] }
         if let objection { return ["No comparison: \(objection)."] }
         let known = others.compactMap { name, interval in interval.map { (name, $0) } }
@@ -20,7 +21,9 @@ enum ComparisonText {
             return ["No comparison: it takes \(RatioInterval.leastRounds) rounds to know their spread."]
         }
         let width = known.map(\.0.count).max() ?? 0
-        return ["Compared with ws, \(subject) (and where 95 % of redrawn rounds lie):"]
+        let hasResumed = known.contains { SessionStart(rawValue: $0.0)?.isResumed == true }
+        let reference = hasResumed ? "ws, resumed ones with ws-resumed" : "ws"
+        return ["Compared with \(reference), \(subject)", "(and where 95 % of redrawn rounds lie):"]
             + known.map { name, interval in
                 let padding = String(repeating: " ", count: width - name.count)
                 let bounds = "(\(DecimalFormat.ratio(interval.low)) to \(DecimalFormat.ratio(interval.high)))"

@@ -15,7 +15,7 @@ enum CostReport {
             let each = { (value: UInt64) in Double(value) / Double(cost.count) * size }
             table.append(
                 [name] + Self.cells(cost.server, each) + Self.cells(cost.client, each) + [
-                    cost.wire.map { "\(Int(each($0.bytes).rounded()))" } ?? "–",
+                    cost.wire.map { "\(UInt64(exactly: each($0.bytes).rounded()) ?? 0)" } ?? "–",
                     cost.wire.map { DecimalFormat.tenths(each($0.packets)) } ?? "–",
                 ]
             )
@@ -33,7 +33,7 @@ enum CostReport {
     private static func cells(_ use: ProcessUse?, _ each: (UInt64) -> Double) -> [String] {
         guard let use else { return ["–", "–"] }
         return [
-            DurationFormat.text(UInt64(each(use.processorNanoseconds).rounded())),
+            DurationFormat.text(UInt64(exactly: each(use.processorNanoseconds).rounded()) ?? 0),
             DecimalFormat.tenths(each(use.contextSwitches)),
         ]
     }

@@ -27,6 +27,7 @@ public enum DurationFormat {
     private static func rounded(_ value: UInt64) -> UInt64 {
         var step: UInt64 = 1
         while value / step >= 1_000 { step *= 10 }
-        return (value + step / 2) / step * step
+        return (value / step + (value % step >= (step + 1) / 2 ? 1 : 0)).multipliedReportingOverflow(by: step)
+            .partialValue
     }
 }

@@ -26,16 +26,12 @@ struct Findings {
     private var starts: [Finding] {
         let sessions = self.record.handshakes.map { Comparison($0.transport.rawValue, $0.comparison) }
         guard let sentence = Self.sentence("Median time to a usable session", sessions) else { return [] }
+        let full = self.record.handshakes.filter { !$0.transport.isResumed }.map { ($0.transport.rawValue, $0.summary) }
         let isQUICShorter = sessions.contains { $0.name == SessionStart.webTransport.rawValue && $0.verdict == .less }
         return [
             Finding(
                 title: "Beginning a session",
-                sentences: [sentence]
-                    + Self.best(
-                        "Soonest usable",
-                        self.record.handshakes.map { ($0.transport.rawValue, $0.summary) },
-                        \.p50
-                    ),
+                sentences: [sentence] + Self.best("Soonest usable, without an earlier session", full, \.p50),
                 cause: isQUICShorter
                     ? "a WebSocket takes a round trip for TCP, one for TLS 1.3 and one for the upgrade; WebTransport one for "
                         + "QUIC with TLS inside, and one for the CONNECT, which waits for the server's settings" : nil
@@ -58,13 +54,16 @@ struct Findings {
 
     private func finding(_ paced: PacedRecord) -> Finding? {
         let comparisons = paced.transports.map { Comparison($0.transport.rawValue, $0.comparison) }
-        let isState = paced.scenario == .state
+        let (isState, isBeside) = (paced.scenario == .state, paced.scenario == .throughput)
         let what =
             isState
-            ? "Staleness that 99 of 100 looks stay within" : "Age that 99 of 100 messages stay within"
+            ? "Staleness that 99 of 100 looks stay within"
+            : isBeside ? "Median age of messages" : "Age that 99 of 100 messages stay within"
         guard let sentence = Self.sentence(what, comparisons) else { return nil }
-        let shown = paced.transports.map { ($0.transport.rawValue, (isState ? $0.staleness : $0.age).summary) }
-        var sentences = [sentence] + Self.best(isState ? "Least stale" : "Youngest", shown, \.p99)
+        // Of what 99 of 100 stay within nothing is known where more than one of 100 never came.
+        let whole = paced.transports.filter { isState || $0.age.summary.lost * 100 <= $0.age.summary.count }
+        let shown = whole.map { ($0.transport.rawValue, (isState ? $0.staleness : $0.age).summary) }
+        var sentences = [sentence] + Self.best(isState ? "Least stale" : "Youngest", shown, isBeside ? \.p50 : \.p99)
         if paced.scenario == .throughput {
             let rates = paced.transports.map { Comparison($0.transport.rawValue, $0.rateComparison) }
             if let rate = Self.sentence("Bytes a second", rates, less: "fewer", more: "more") { sentences.append(rate) }
@@ -131,7 +130,8 @@ struct Findings {
         }
 
         var verdict: RatioInterval.Verdict? {
-            self.name == TransportKind.webSocket.rawValue ? nil : self.interval?.verdict
+            [SessionStart.webSocket.rawValue, SessionStart.webSocketResumed.rawValue].contains(self.name)
+                ? nil : self.interval?.verdict
         }
 
         var text: String {

@@ -32,7 +32,8 @@ public struct PacedRecord: Sendable, Hashable, Codable {
         /// The median age of each turn, in the order measured.
         public var turnMedians: [UInt64]
         /// What 99 of 100 are within, of ages or where the scenario is about it of staleness, compared with that over
-        /// WebSocket; nil where there is none, or there are too few turns.
+        /// WebSocket; beside a bulk transfer, where turns have few messages, the median age. What did not come back is older
+        /// than all that did. nil where there is none, or there are too few turns.
         public var comparison: RatioInterval?
     }
 
@@ -44,6 +45,19 @@ public struct PacedRecord: Sendable, Hashable, Codable {
         init(_ series: Series) {
             self.summary = Summary(series)
             self.histogram = HistogramData(series.histogram)
+        }
+    }
+
+    private static func comparison(
+        of series: PacedSeries,
+        to reference: PacedSeries,
+        in scenario: Scenario
+    ) -> RatioInterval? {
+        switch scenario {
+        case .state: RatioInterval(of: series.staleness.turnTails, to: reference.staleness.turnTails)
+        case .throughput: RatioInterval(of: series.ages.turnMedians, to: reference.ages.turnMedians)
+        case .handshake, .roundTrip, .latency, .headOfLine:
+            RatioInterval(of: series.ages.turnTails, to: reference.ages.turnTails)
         }
     }
 
@@ -63,11 +77,7 @@ public struct PacedRecord: Sendable, Hashable, Codable {
             Transport(
                 transport,
                 series,
-                comparison: reference.flatMap { reference in
-                    scenario == .state
-                        ? RatioInterval(of: series.staleness.turnTails, to: reference.staleness.turnTails)
-                        : RatioInterval(of: series.ages.turnTails, to: reference.ages.turnTails)
-                },
+                comparison: reference.flatMap { Self.comparison(of: series, to: $0, in: scenario) },
                 rateComparison: reference.flatMap { RatioInterval(of: series.turnRates, to: $0.turnRates) }
             )
         }

@@ -117,7 +117,12 @@ struct PacedReport {
 
     private var remarks: [String] {
         let record = self.record
-        let subject = record.scenario == .state ? "p99 of staleness" : "p99 of ages"
+        let subject =
+            switch record.scenario {
+            case .state: "p99 of staleness in a turn"
+            case .throughput: "median age in a turn"
+            case .latency, .headOfLine, .handshake, .roundTrip: "p99 of ages in a turn"
+            }
         var lines = ComparisonText.lines(
             subject,
             record.transports.map { ($0.transport.rawValue, $0.comparison) },
@@ -132,7 +137,10 @@ struct PacedReport {
             )
         }
         if record.scenario != .state, record.transports.contains(where: { $0.age.summary.lost > 0 }) {
-            lines.append("Lost: no echo within \(self.patience) ms of a turn's end; in no percentile.")
+            lines += [
+                "Lost: no echo within \(self.patience) ms of a turn's end. They are in no percentile of the",
+                "table; where turns are compared they are older than all that came back.",
+            ]
         }
         let lateness = record.transports.map(\.lateness.p99).max() ?? 0
         lines.append("The client began to send within \(DurationFormat.text(lateness)) of the time, 99 of 100 times.")

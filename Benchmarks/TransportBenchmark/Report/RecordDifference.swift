@@ -12,7 +12,12 @@ public struct RecordDifference: Sendable {
     public var text: String {
         var lines = ["Before    \(Self.title(self.before))", "After     \(Self.title(self.after))"]
         lines += self.warnings.map { "Warning   \($0)" }
-        let rows = self.rows
+        let isCalled = self.before.objection == nil && self.after.objection == nil
+        let rows = self.rows.map { row in
+            var row = row
+            row.isCalled = isCalled
+            return row
+        }
         guard !rows.isEmpty else {
             return (lines + ["", "They have measured nothing in common."]).joined(separator: "\n") + "\n"
         }
@@ -39,6 +44,9 @@ public struct RecordDifference: Sendable {
                 one.network?.network != other.network?.network || one.network?.seed != other.network?.seed
             ),
             ("one is of an optimised build, the other is not", one.versions?.build != other.versions?.build),
+            ("the clients differ", one.client.program != other.client.program),
+            ("one measured its own server, the other a target", one.settings.isOwnServer != other.settings.isOwnServer),
+            ("sessions were warmed up differently", one.settings.warmUp != other.settings.warmUp),
             ("messages have different sizes", one.settings.size != other.settings.size),
             ("there are different numbers of sessions", one.settings.connections != other.settings.connections),
             ("one client kept to its processor, the other did not", one.processors != other.processors),
@@ -55,10 +63,12 @@ public struct RecordDifference: Sendable {
         var before: Summary
         var after: Summary
         var interval: RatioInterval?
+        /// Whether both machines were idle enough to call a difference.
+        var isCalled = true
 
         var cells: [String] {
             let word =
-                switch self.interval?.verdict {
+                switch self.isCalled ? self.interval?.verdict : nil {
                 case .less: "shorter"
                 case .more: "longer"
                 case .undecided, nil: ""

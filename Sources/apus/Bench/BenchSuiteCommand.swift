@@ -49,14 +49,13 @@ struct BenchSuiteCommand: AsyncParsableCommand {
     private func measureAll() async throws {
         let parts = (self.extent == .quick ? Suite.quick : .full).parts
         try self.makeDirectory()
-        let interruption = Interruption()
         var records: [BenchmarkRecord] = []
         for (index, part) in parts.enumerated() {
             FileDescriptorOutput.standardError("\(part.name) (\(index + 1) of \(parts.count))\n")
             let progress = StandardErrorProgress()
             do {
                 let measurement = try self.measurement(part)
-                let (record, signal) = try await interruption.concluding { try await measurement.run(progress) }
+                let (record, signal) = try await Interruption().concluding { try await measurement.run(progress) }
                 progress.finish()
                 records.append(record)
                 // After each: whatever happens to the next one.

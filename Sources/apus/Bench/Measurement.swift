@@ -31,6 +31,8 @@ struct Measurement: Sendable {
         let noise = NoiseMeter(server: self.target?.process)
         var record = try await self.measure(progress)
         record.processors = self.processors
+        // Where a server runs that this program has not started, it does not know.
+        if self.target != nil { record.processors = self.processors.ofClient }
         if self.watchesOthers, self.knowsAll { record.add(noise?.noise()) }
         return record
     }
