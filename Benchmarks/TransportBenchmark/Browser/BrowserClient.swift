@@ -63,12 +63,7 @@ struct BrowserClient: MeasuringClient {
         command.warmUp = warmUp
         command.timeout = self.settings.datagramTimeout.nanoseconds / 1_000_000
         let result = try await self.control.measure(command, as: BrowserSessions<BrowserRoundTrips>.self)
-        return try result.sessions.map { session in
-            guard (0...share).contains(session.lost) else {
-                throw BenchmarkError(.unavailable, "the page in the browser has lost \(session.lost) messages")
-            }
-            return TurnResult(nanoseconds: try session.nanoseconds.map(Self.nanoseconds), lost: session.lost)
-        }
+        return try result.sessions.map { try $0.turn(of: share) }
     }
 
     func turn(_ transport: TransportKind, _ load: PacedLoad) async throws -> ([PacedOutcome], Cost) {
@@ -89,7 +84,7 @@ struct BrowserClient: MeasuringClient {
 
     /// A page may give anything.
     /// - Throws: `BenchmarkError` for what is no duration of a measurement.
-    fileprivate static func nanoseconds(_ number: Double) throws(BenchmarkError) -> UInt64 {
+    fileprivate static func nanoseconds(_ number: Double) throws -> UInt64 {
         guard (0...3.6e12).contains(number) else {
             throw BenchmarkError(.unavailable, "the page in the browser sent \(number) as a duration")
         }
@@ -97,15 +92,25 @@ struct BrowserClient: MeasuringClient {
     }
 }
 
+extension BrowserRoundTrips {
+    /// - Throws: `BenchmarkError` when it is not that of so many messages.
+    fileprivate func turn(of messages: Int) throws -> TurnResult {
+        guard (0...messages).contains(self.lost) else {
+            throw BenchmarkError(.unavailable, "the page in the browser has lost \(self.lost) messages")
+        }
+        return TurnResult(nanoseconds: try self.nanoseconds.map(BrowserClient.nanoseconds), lost: self.lost)
+    }
+}
+
 extension BrowserOutcome {
     /// - Throws: `BenchmarkError` when it is not that of the load.
-    fileprivate func outcome(_ load: PacedLoad) throws(BenchmarkError) -> PacedOutcome {
+    fileprivate func outcome(_ load: PacedLoad) throws -> PacedOutcome {
         guard self.ages.count == load.count, self.lateness.count == load.count else {
             throw BenchmarkError(.unavailable, "the page in the browser sent other messages than it was asked to")
         }
         return PacedOutcome(
             load: load,
-            ages: try self.ages.map { age throws(BenchmarkError) in try age.map(BrowserClient.nanoseconds) },
+            ages: try self.ages.map { try $0.map(BrowserClient.nanoseconds) },
             lateness: try self.lateness.map(BrowserClient.nanoseconds)
         )
     }
