@@ -14,22 +14,14 @@ struct LocalClient: MeasuringClient {
         self.eventLoop = eventLoop
     }
 
-    /// A network that loses every fifth datagram loses ten round trips in a row in one run of 27,000.
-    private static let firstDatagrams = 10
-
     func tryEach(_ transports: [TransportKind]) async throws {
         for transport in transports {
             try await self.withConversations([transport], connections: 1) { conversations in
-                for _ in 0..<Self.firstDatagrams {
+                for _ in 0..<BenchmarkError.firstDatagrams {
                     let result = try await self.turn(conversations[transport] ?? [], messages: 1)
                     if result.allSatisfy({ $0.lost == 0 }) { return }
                 }
-                throw BenchmarkError(
-                    .unavailable,
-                    "none of \(Self.firstDatagrams) datagrams came back within "
-                        + "\(self.settings.datagramTimeout.nanoseconds / 1_000_000) ms; check that the target echoes "
-                        + "datagrams, or leave wt-datagram out of --transports"
-                )
+                throw BenchmarkError.noDatagrams(within: self.settings.datagramTimeout)
             }
         }
     }

@@ -113,4 +113,25 @@ extension PeerConnection {
         session.abandon()
         self.settle(session.id)
     }
+
+    // MARK: Requests that have no answer
+
+    /// The server takes no request on this stream or a later one (RFC 9114 § 5.2).
+    func failUnprocessedRequests(from limit: Int64) {
+        switch self.role {
+        case .server: break
+        case .client(let requests): requests.fail(from: limit, .unprocessed)
+        case .fetching(let fetch): if fetch.isUnanswered(from: limit) { fetch.fail(.unprocessed) }
+        case .tunnelling(let tunnel): if tunnel.isUnanswered(from: limit) { tunnel.fail(.unprocessed) }
+        }
+    }
+
+    /// The request on this stream, if it is still to be answered.
+    func failRequest(_ streamID: Int64, _ error: WebTransportError) {
+        switch self.role {
+        case .server, .fetching: break
+        case .client(let requests): requests.answered(streamID)?.fail(error)
+        case .tunnelling(let tunnel): if tunnel.awaitsAnswer(on: streamID) { tunnel.fail(error) }
+        }
+    }
 }

@@ -84,7 +84,7 @@ extension PeerConnection {
             if case .fetching(let fetch) = self.role { fetch.ended(streamID, self.quic) }
         case .resetDemanded(let streamID, let code):
             self.quic.reset(StreamID(rawValue: streamID), code: code)
-            self.fail(streamID, .malformedResponse)
+            self.failRequest(streamID, .malformedResponse)
             // A malformed request begins no session.
             if self.sessions[streamID] == nil, self.settling[streamID] == nil { self.refuseSession(streamID) }
         case .stopDemanded(let streamID, let code):
@@ -104,26 +104,6 @@ extension PeerConnection {
 
     func submit(_ response: HTTPResponse, on streamID: Int64, isFinal: Bool) throws(HTTP3Error) {
         try self.http3?.submit(response.stamped, on: streamID, isFinal: isFinal)
-    }
-
-    // MARK: A client's requests that have no answer
-
-    /// The server takes no request on this stream or a later one (RFC 9114 § 5.2).
-    private func failUnprocessedRequests(from limit: Int64) {
-        switch self.role {
-        case .server: break
-        case .client(let requests): requests.fail(from: limit, .unprocessed)
-        case .fetching(let fetch): if fetch.isUnanswered(from: limit) { fetch.fail(.unprocessed) }
-        case .tunnelling(let tunnel): if tunnel.isUnanswered(from: limit) { tunnel.fail(.unprocessed) }
-        }
-    }
-
-    private func fail(_ streamID: Int64, _ error: WebTransportError) {
-        switch self.role {
-        case .server, .fetching: break
-        case .client(let requests): requests.answered(streamID)?.fail(error)
-        case .tunnelling(let tunnel): if tunnel.awaitsAnswer(on: streamID) { tunnel.fail(error) }
-        }
     }
 
     // MARK: Time and size of requests
@@ -379,7 +359,7 @@ extension PeerConnection {
 
     /// A request's stream was reset by the peer.
     func requestReset(_ streamID: Int64, code: UInt64) {
-        self.fail(streamID, .reset(http3Code: code))
+        self.failRequest(streamID, .reset(http3Code: code))
         self.sessions[streamID]?.requestStreamReset(code: code)
         if self.isHeld(streamID) {
             self.forgetHeldRequest(streamID)

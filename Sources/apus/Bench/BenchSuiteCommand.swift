@@ -10,8 +10,8 @@ struct BenchSuiteCommand: AsyncParsableCommand {
         commandName: "suite",
         abstract: "Measure everything, on several networks, and write one page.",
         discussion: """
-            --quick takes less than three minutes: sessions and bulk data on loopback, independent sequences and state on a \
-            lossy wireless network, sessions on a mobile one. --full takes less than an hour: every scenario over every \
+            --quick takes about three minutes: sessions and bulk data on loopback, independent sequences and state on a \
+            lossy wireless network, sessions on a mobile one. --full takes about an hour: every scenario over every \
             transport on loopback, wifi, wifi-lossy, 4g, transatlantic and satellite.
 
             The directory gets index.html, results.csv, and a JSON file for each network. Ctrl-C keeps what was measured.
@@ -100,10 +100,17 @@ struct BenchSuiteCommand: AsyncParsableCommand {
 
     private func write(_ records: [BenchmarkRecord], _ name: String) throws {
         guard let last = records.last else { return }
-        try OutputFile(path: "\(self.output)/\(name).json").write(last.json())
-        try OutputFile(path: "\(self.output)/index.html").write(Data(HTMLReport(records).html.utf8))
-        try OutputFile(path: "\(self.output)/results.csv").write(Data(CSVReport(records).text.utf8))
+        try self.write(last.json(), "\(name).json")
+        try self.write(Data(HTMLReport(records).html.utf8), "index.html")
+        try self.write(Data(CSVReport(records).text.utf8), "results.csv")
         // What a reader looks for first; the page has the figures.
         FileDescriptorOutput.standardOutput(BenchmarkReport(last).findingsText)
+    }
+
+    private func write(_ content: Data, _ name: String) throws(BenchmarkError) {
+        let file = try OutputFile(path: "\(self.output)/\(name)")
+        // A full disk leaves no half of it, and what was there before.
+        defer { file.discard() }
+        try file.write(content)
     }
 }
